@@ -1,9 +1,9 @@
-/* The configuration: a libconfig file, overridden by the command line, read once into a struct that nobody changes
- * afterwards. Any thread may read it without a lock.
+/* The configuration: a libconfig file, overridden by the command line, read once into a struct that nobody
+ * changes afterwards. Any thread may read it without a lock.
  *
- * A field's place here is its name in the file: cfg->room.empty_timeout_s is `empty_timeout_s` in the group `room`,
- * and `--set room.empty_timeout_s=5` on the command line. config/options.h holds the table of all of them;
- * conf/fanlight.conf explains each one. */
+ * A field's place here is its name in the file: cfg->room.empty_timeout_s is `empty_timeout_s` in the group
+ * `room`, and `--set room.empty_timeout_s=5` on the command line. config/options.h holds the table of all of
+ * them; conf/fanlight.conf explains each one. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -72,13 +72,14 @@ struct config {
         int udp_port;                     /* of the first worker; worker n has udp_port + n */
         int tcp_port;                     /* ICE-TCP; 0: none */
         struct config_addrs announced_ip; /* told to clients in front of the interfaces' own addresses */
-        char *stun_server;                /* host:port asked for our public address at start; "": nobody is asked */
-        enum config_switch loopback;      /* loopback candidates; auto: with --dev, or where there is no other address */
-        bool ipv6;                        /* IPv6 candidates */
-        int workers;                      /* 0: one for each processor we may use */
-        int buffer_bytes;                 /* socket buffer asked for, each way */
-        int connect_timeout_s;            /* from the join to ICE and DTLS being up */
-        int consent_timeout_s;            /* without a valid check or packet, a transport is lost (RFC 7675) */
+        char *stun_server; /* host:port asked for our public address at start; "": nobody is asked */
+        enum config_switch
+            loopback;          /* loopback candidates; auto: with --dev, or where there is no other address */
+        bool ipv6;             /* IPv6 candidates */
+        int workers;           /* 0: one for each processor we may use */
+        int buffer_bytes;      /* socket buffer asked for, each way */
+        int connect_timeout_s; /* from the join to ICE and DTLS being up */
+        int consent_timeout_s; /* without a valid check or packet, a transport is lost (RFC 7675) */
     } rtc;
 
     struct config_key *keys; /* at least one */
@@ -88,8 +89,8 @@ struct config {
     size_t ice_server_count;
 
     struct {
-        bool auto_create;        /* a join makes the room; false: only POST /api/rooms and the server API do */
-        int empty_timeout_s;     /* a room that nobody joined lives this long */
+        bool auto_create;    /* a join makes the room; false: only POST /api/rooms and the server API do */
+        int empty_timeout_s; /* a room that nobody joined lives this long */
         int departure_timeout_s; /* a room lives this long after the last one left */
         int max_participants;    /* of a room; 0: no limit */
         int max_rooms;           /* of the server; 0: no limit */
@@ -130,10 +131,10 @@ enum config_action {
     CONFIG_HELP,    /* --help: print config_help() and exit 0; no configuration was read */
 };
 
-/* Reads the command line and the file that it names. On success 0; *ret_action is set, and *ret is the configuration
- * (NULL for CONFIG_VERSION and CONFIG_HELP), the caller's to config_free. On failure -EINVAL (an option, key or value
- * is wrong), -ENOENT and other errors of opening the file, or -ENOMEM; error then holds one line for a person, with
- * file and line where there is one. */
+/* Reads the command line and the file that it names. On success 0; *ret_action is set, and *ret is the
+ * configuration (NULL for CONFIG_VERSION and CONFIG_HELP), the caller's to config_free. On failure -EINVAL
+ * (an option, key or value is wrong), -ENOENT and other errors of opening the file, or -ENOMEM; error then
+ * holds one line for a person, with file and line where there is one. */
 int config_load(int argc, char *const argv[], struct config **ret, enum config_action *ret_action,
     char error[CONFIG_ERROR_MAX]);
 
@@ -142,7 +143,8 @@ void config_free(struct config *cfg); /* NULL allowed */
 /* The text of --help, static. */
 const char *config_help(void);
 
-/* The secret of an API key, or NULL if there is no such key. The comparison's time depends on the key only. */
+/* The secret of an API key, or NULL if there is no such key. The comparison's time depends on the key only.
+ */
 const char *config_secret(const struct config *cfg, const char *key);
 
 #endif
