@@ -1,6 +1,7 @@
-/* One line an event: "level event key=value ...", to stderr or a file; journald-friendly (a "<6>" priority
- * prefix where stderr is the journal's stream). Any thread; a line is one write. Control code names the object
- * it speaks of (room=..., participant=...). Packet code counts instead, and logs at most once a second. */
+/* One line an event: "time level event key=value ...", to stderr or a file; journald-friendly (a "<6>"
+ * priority prefix instead of the time where stderr is the journal's stream). Any thread; a line is one write.
+ * Control code names the object it speaks of (room=..., participant=...). Packet code counts instead, and
+ * logs at most once a second. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -25,23 +26,25 @@ int log_level_parse(const char *name, enum log_level *ret);
 
 bool log_enabled(enum log_level level);
 
-/* The event is a short name ("peer.connected"); fmt gives "key=value" pairs. Control characters in the line are
- * replaced by '?', so foreign text cannot forge lines; lines are cut at 2,048 bytes. */
-void log_line(enum log_level level, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The event is a short name ("peer.connected"); fmt gives "key=value" pairs. Control characters in the line
+ * are replaced by '?', so foreign text cannot forge lines; lines are cut at 2,048 bytes. */
+void log_line(enum log_level level, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #define log_error(event, ...) log_line(LOG_LEVEL_ERROR, event, __VA_ARGS__)
 #define log_warn(event, ...)  log_line(LOG_LEVEL_WARN, event, __VA_ARGS__)
 #define log_info(event, ...)  log_line(LOG_LEVEL_INFO, event, __VA_ARGS__)
-#define log_debug(event, ...)                                                                                          \
-    do {                                                                                                               \
-        if (log_enabled(LOG_LEVEL_DEBUG))                                                                              \
-            log_line(LOG_LEVEL_DEBUG, event, __VA_ARGS__);                                                             \
+#define log_debug(event, ...)                                                                                \
+    do {                                                                                                     \
+        if (log_enabled(LOG_LEVEL_DEBUG))                                                                    \
+            log_line(LOG_LEVEL_DEBUG, event, __VA_ARGS__);                                                   \
     } while (0)
 
 /* Lets one line a second through. Zero-initialised; owned by one thread. */
 struct log_limit {
     long long next_us;
-    unsigned suppressed; /* lines held back since the last one */
+    unsigned held;       /* lines held back since the last one that passed */
+    unsigned suppressed; /* after a pass: lines held back before this one */
 };
 bool log_limit_pass(struct log_limit *l, long long now_us);
 

@@ -11,7 +11,9 @@ struct ring {
     void **slots;
     size_t mask;
     _Alignas(64) _Atomic size_t head; /* next to write; producer */
+    size_t tail_seen; /* producer's last look at tail: it rarely touches the consumer's line */
     _Alignas(64) _Atomic size_t tail; /* next to read; consumer */
+    size_t head_seen;                 /* consumer's last look at head */
 };
 
 /* capacity: a power of two. 0, -EINVAL or -ENOMEM. */
