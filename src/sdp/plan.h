@@ -1,0 +1,79 @@
+/* Which outgoing track sits in which section of a peer connection, over all its negotiations.
+ *
+ * Sections never go away and never change place, mid or kind (RFC 8829, section 5.2.2). A section that lost
+ * its track goes through one description as inactive before it carries another one, so that the client sees
+ * the old track end (two tracks with one stream id would otherwise look like one).
+ *
+ *           bind                 sdp_plan_unbind               sdp_plan_commit
+ *   IDLE ----------> BOUND ----------------------> RETIRING -------------------> IDLE
+ *
+ * Two ways to use it:
+ *  - the server offers: sdp_plan_bind with grow, sdp_plan_offer, and sdp_plan_commit when the answer came;
+ *  - the client offers: sdp_plan_adopt(offer), bind what waits, decide (tracks from sdp_plan_track),
+ *    sdp_answer, sdp_plan_commit. What finds no section tells how many more the client must offer.
+ * One thread; embedded; no I/O. */
+#ifndef SDP_PLAN_H
+#define SDP_PLAN_H
+
+#include "sdp/negotiate.h"
+
+enum sdp_plan_state {
+    SDP_PLAN_IDLE,     /* free for a track of its kind */
+    SDP_PLAN_BOUND,    /* carries a track */
+    SDP_PLAN_RETIRING, /* lost its track; inactive in the next description */
+    SDP_PLAN_TAKEN,    /* not for outgoing tracks: data, a publisher's section, rejected */
+};
+
+struct sdp_plan_section {
+    enum sdp_kind kind;
+    enum sdp_plan_state state;
+    bool signalled; /* RETIRING: the description under way shows it inactive */
+    char mid[SDP_MID_MAX + 1];
+    struct sdp_track track; /* BOUND: own copies of all strings */
+    uint64_t key;           /* BOUND: the caller's name for the track */
+};
+
+struct sdp_plan {
+    struct sdp_plan_section *sections;
+    unsigned n, cap;
+};
+
+void sdp_plan_init(struct sdp_plan *p);
+void sdp_plan_done(struct sdp_plan *p);
+
+/* Binds a track to an idle section of its kind, or to a new one if grow. Strings are copied; track->mid is
+ * not looked at. key is the caller's, not 0. The index of the section (>= 0); -ENOSPC if none is free and
+ * none may be added (not grow, or SDP_MEDIA_MAX); -EEXIST if the key is bound; -EINVAL; -ENOMEM. */
+int sdp_plan_bind(
+    struct sdp_plan *p, enum sdp_kind kind, const struct sdp_track *track, uint64_t key, bool grow);
+
+/* Takes the track out; its section can be used again after the next commit. -ENOENT if it is not bound. */
+int sdp_plan_unbind(struct sdp_plan *p, uint64_t key);
+
+/* The index of the section of a key; -ENOENT. */
+int sdp_plan_find(const struct sdp_plan *p, uint64_t key);
+
+/* The track of section i to signal now, or NULL. */
+const struct sdp_track *sdp_plan_track(const struct sdp_plan *p, unsigned i);
+
+/* How many sections of this kind are idle. */
+unsigned sdp_plan_free(const struct sdp_plan *p, enum sdp_kind kind);
+
+/* Appends a data section if there is none. Its index, -ENOSPC or -ENOMEM. */
+int sdp_plan_add_data(struct sdp_plan *p);
+
+/* Takes over the sections of a client's offer: new ones are added, IDLE if the client only receives there and
+ * TAKEN otherwise; a section that changed sides changes state, and a bound one on which the client no longer
+ * receives loses its track (its key is gone: see sdp_plan_find). The answer under way is taken to show every
+ * retiring section as inactive. 0; -EINVAL with a reason in err if sections vanished or changed kind or mid,
+ * with nothing changed; -ENOMEM. */
+int sdp_plan_adopt(struct sdp_plan *p, const struct sdp_session *offer, char *err, size_t err_size);
+
+/* Our offer of all sections (sdp_offer), in which every retiring one is inactive. */
+int sdp_plan_offer(struct sdp_plan *p, const struct sdp_local *local, struct sdp_session **ret);
+
+/* The negotiation is complete: our answer was sent, or the client's was accepted. Retiring sections that it
+ * showed inactive become idle. */
+void sdp_plan_commit(struct sdp_plan *p);
+
+#endif
