@@ -32,4 +32,27 @@
 #define SDP_ADDRESS_MAX      63       /* bytes of a candidate's address: mDNS names take 42 */
 #define SDP_MESSAGE_SIZE     65536    /* bytes of a data channel message: RFC 8841's default, and LiveKit's 64,000 fit */
 
+/* ---- http ---- */
+#define HTTP_LINE_MAX        65536    /* bytes of a request line: join requests carry a whole SDP in the query */
+#define HTTP_HEAD_MAX        (96 * 1024)  /* bytes of request line and fields: 32 KiB for the fields */
+#define HTTP_POOL_SIZE       (128 * 1024) /* bytes libmicrohttpd may use for a connection: the head, and its index */
+#define HTTP_BODY_MAX        (10 << 20)   /* bytes of a request body, as the server API has it */
+#define HTTP_DRAIN_MAX       (16 << 20)   /* bytes of a refused body read all the same, so that the answer arrives */
+#define HTTP_CONNECTIONS_MAX 16384    /* open at once: two threads and select-free loops take more, descriptors not */
+#define HTTP_ADDRESS_MAX     1024     /* of one address: an office behind one IPv4 address holds several each */
+#define HTTP_BACKLOG         1024     /* connections the kernel keeps for us to accept */
+#define HTTP_IDLE_S          30       /* seconds a connection may be silent between and within requests */
+#define HTTP_HEAD_S          10       /* seconds for the first request's head: slow senders hold a descriptor, no pool */
+#define HTTP_STATIC_FILE_MAX (32 << 20)   /* bytes of one file of the web client, kept in memory */
+#define HTTP_STATIC_MAX      (64 << 20)   /* bytes of them all */
+#define HTTP_STATIC_FILES    4096     /* files of the web client */
+#define HTTP_PARAMS_MAX      8        /* {names} of one route */
+#define WS_MESSAGE_MAX       (2 << 20)    /* bytes of a message received, as LiveKit's */
+#define WS_FRAGMENTS_MAX     4096     /* frames of one message: each costs the peer 7 bytes and us a call */
+#define WS_QUEUE_MAX         (4 << 20)    /* bytes that wait for one peer: two of the largest messages */
+#define WS_READ_BUDGET       65536    /* bytes read from one socket a wake-up, so that none starves the others */
+#define WS_PING_S            10       /* seconds between pings, inside the idle timeout of common proxies (60) */
+#define WS_DEAD_S            30       /* seconds that sent bytes may go unacknowledged (TCP_USER_TIMEOUT) */
+#define WS_CLOSE_WAIT_S      3        /* seconds for the peer's close frame, and for it to hang up afterwards */
+
 #endif
