@@ -55,4 +55,21 @@
 #define WS_DEAD_S            30       /* seconds that sent bytes may go unacknowledged (TCP_USER_TIMEOUT) */
 #define WS_CLOSE_WAIT_S      3        /* seconds for the peer's close frame, and for it to hang up afterwards */
 
+/* ---- dtls, srtp, sctp ---- */
+#define DTLS_MTU             1200     /* bytes of a datagram we send: fits every path that WebRTC is used on */
+#define DTLS_PAYLOAD_MAX     1160     /* bytes of one record we send: the MTU less header, nonce and tag (37) */
+#define DTLS_HANDSHAKE_US    30000000 /* microseconds from start to established: what browsers wait, too */
+#define DTLS_FINGERPRINTS_MAX 4       /* a=fingerprint lines of one description that count: one or two are sent */
+#define SRTP_WINDOW          2048     /* packets an index may lie behind the highest: 1 s of 20 Mbit/s video */
+#define SRTP_RX_SSRCS_MAX    256      /* SSRCs of one sender: 20 simulcast tracks with RTX are 120 */
+#define SRTP_TX_SSRCS_MAX    65536    /* SSRCs one key ever sends with: retired ones stay refused, 8 bytes each */
+#define DCEP_LABEL_MAX       255      /* bytes of a channel's label or protocol: LiveKit's are under 16 */
+#define SCTP_MTU             1150     /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
+#define SCTP_STREAMS         64       /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
+#define SCTP_MESSAGE_MAX     66560    /* bytes of a message: the 64 KiB that the SDP admits and a header */
+#define SCTP_SEND_BUFFER     1048576  /* bytes that may wait on reliable channels: 16 of the largest messages */
+#define SCTP_LOSSY_BUFFER    131072   /* bytes waiting beyond which lossy messages are dropped: 1 s of 1 Mbit/s */
+#define SCTP_SEND_LOW        65536    /* bytes waiting below which a refused sender is told to go on */
+#define SCTP_INPUT_QUEUE     1024     /* packets of one association waiting for the sctp thread: 1.2 MB */
+
 #endif
