@@ -72,4 +72,12 @@
 #define SCTP_SEND_LOW        65536    /* bytes waiting below which a refused sender is told to go on */
 #define SCTP_INPUT_QUEUE     1024     /* packets of one association waiting for the sctp thread: 1.2 MB */
 
+/* ---- messages and tokens ---- */
+#define PROTO_DEPTH_MAX        16                 /* messages inside messages; the protocol's own deepest is 7 */
+#define PROTO_MEMORY_MAX       (16 * 1024 * 1024) /* bytes a decoded message may take: two bytes can become 250 */
+#define PROTO_JSON_DEPTH_MAX   64                 /* brackets inside brackets, unknown parts included */
+#define PROTO_JSON_VALUES_MAX  131072             /* values in one JSON text: jansson takes up to 280 bytes each */
+#define PROTO_JOIN_REQUEST_MAX (1024 * 1024)      /* bytes of a join request, decompressed; the protocol's limit */
+#define AUTH_TOKEN_MAX         (64 * 1024)        /* bytes of a token: what an HTTP request line can carry */
+
 #endif
