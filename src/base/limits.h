@@ -13,6 +13,8 @@
 /* ---- transport ---- */
 #define ICE_UFRAG_MAX        256      /* RFC 8839, section 5.4 */
 #define ICE_PWD_MAX          256      /* RFC 8839, section 5.4 */
+#define ICE_LOCAL_UFRAG_MAX  32       /* ours are 8 */
+#define ICE_LOCAL_PWD_MAX    64       /* ours are 24 */
 #define ICE_PATHS_MAX        8        /* authenticated pairs kept for a peer; the oldest unused one gives way */
 #define DTLS_RECORD_MAX      1600     /* bytes of a DTLS datagram */
 #define SDP_SIZE_MAX         (256 * 1024) /* bytes of one description: 100 sections of a browser take 200 KB */
@@ -79,5 +81,35 @@
 #define PROTO_JSON_VALUES_MAX  131072             /* values in one JSON text: jansson takes up to 280 bytes each */
 #define PROTO_JOIN_REQUEST_MAX (1024 * 1024)      /* bytes of a join request, decompressed; the protocol's limit */
 #define AUTH_TOKEN_MAX         (64 * 1024)        /* bytes of a token: what an HTTP request line can carry */
+
+/* ---- rooms ---- */
+#define ROOM_PENDING_TRACKS_MAX  32   /* tracks a client may announce before it negotiates them */
+#define ROOM_CHOICES_MAX         4096 /* tracks a subscriber may name that do not exist (yet) */
+#define ROOM_PEER_SECTIONS_MAX   SDP_MEDIA_MAX
+#define ROOM_TICK_US             100000   /* deadlines of rooms are looked at this often */
+#define ROOM_POKE_FIRST_US       10000    /* changes are collected this long before a client is asked to offer */
+#define ROOM_POKE_AGAIN_US       150000   /* the same while changes keep coming */
+#define ROOM_SUBSCRIBE_WAIT_US   60000000 /* a subscription waits this long for its track to appear */
+#define ROOM_SPEAKERS_US         400000   /* cadence of speaker updates */
+#define ROOM_QUALITY_US          5000000  /* cadence of connection quality */
+#define ROOM_DEMAND_LATER_US     5000000  /* a layer is switched off this long after its last viewer went */
+#define ROOM_DEMAND_FIRST_US     10000000 /* the first word on layers comes at the latest this long after publishing */
+#define ROOM_SERVER_OFFER_US     15000000 /* an offer of the server that nobody answers ends the session */
+#define ROOM_FAILED_GRACE_US     5000000  /* a client whose media failed may resume this long */
+#define ROOM_GONE_MAX            256      /* participants remembered for a client without a socket */
+#define ROOM_BULK_MIN            50       /* from this many participants on, news of the silent ones is collected */
+#define ROOM_BULK_US             100000   /* at least this long, and a millisecond for every participant */
+
+/* ---- ICE times, microseconds ---- */
+#define ICE_SILENT_US        1000000  /* a selected pair this quiet gives way to a newly nominated one */
+#define ICE_DISCONNECT_US    10000000 /* no check, no media: disconnected. Browsers check every 2.5 to 6 s */
+#define ICE_FAIL_US          15000000 /* and failed: clients give up then as well, and reconnect */
+#define ICE_CONSENT_US       30000000 /* RFC 7675, section 5.1: nothing is sent to a path that was silent this long */
+#define ICE_PACE_US          50000    /* RFC 8445, section 14.2: between the starts of two checks */
+#define ICE_RTO_US           500000   /* RFC 8489, section 6.2.1: first retransmission; doubles */
+#define ICE_SENDS_MAX        5        /* requests of one transaction, 11.5 s in all (the 7 of RFC 8489 take 39.5 s) */
+#define ICE_PATIENCE_US      300000   /* how long a path that answered waits for a better one */
+#define ICE_REPLY_MAX        128      /* bytes of the largest reply that we write: success over IPv6 takes 76 */
+#define ICE_REQUEST_MAX      640      /* bytes of a check with the longest USERNAME */
 
 #endif
