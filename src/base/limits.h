@@ -78,7 +78,7 @@
 #define PROTO_DEPTH_MAX        16                 /* messages inside messages; the protocol's own deepest is 7 */
 #define PROTO_MEMORY_MAX       (16 * 1024 * 1024) /* bytes a decoded message may take: two bytes can become 250 */
 #define PROTO_JSON_DEPTH_MAX   64                 /* brackets inside brackets, unknown parts included */
-#define PROTO_JSON_VALUES_MAX  131072             /* values in one JSON text: jansson takes up to 280 bytes each */
+#define PROTO_JSON_VALUES_MAX  65536              /* values in one JSON text: jansson takes up to 280 bytes each */
 #define PROTO_JOIN_REQUEST_MAX (1024 * 1024)      /* bytes of a join request, decompressed; the protocol's limit */
 #define AUTH_TOKEN_MAX         (64 * 1024)        /* bytes of a token: what an HTTP request line can carry */
 
@@ -111,5 +111,34 @@
 #define ICE_PATIENCE_US      300000   /* how long a path that answered waits for a better one */
 #define ICE_REPLY_MAX        128      /* bytes of the largest reply that we write: success over IPv6 takes 76 */
 #define ICE_REQUEST_MAX      640      /* bytes of a check with the longest USERNAME */
+
+/* ---- RTP ---- */
+#define RTP_HISTORY_VIDEO    1024     /* packets kept of a video stream: 3 s at 3 Mbit/s */
+#define RTP_HISTORY_AUDIO    128      /* packets kept of an audio stream: 2.5 s at 20 ms */
+#define RTP_HISTORY_AGE_US   1500000  /* older packets are of no use to a receiver that still plays */
+#define NACK_LIST_MAX        512      /* missing packets of one stream: a burst of 1.5 s at 3 Mbit/s */
+#define NACK_GAP_MAX         2000     /* a wider jump is a restart of the source, not loss */
+#define NACK_TRIES_MAX       10       /* requests for one packet; libwebrtc stops after as many */
+#define NACK_AGE_US          1500000  /* a missing packet is given up after this long: no sender has it any more */
+#define NACK_RTT_DEFAULT_US  100000   /* until the round-trip time is known */
+#define NACK_RTT_MIN_US      10000    /* not asked more often than this, on whatever path */
+#define NACK_REORDER_MIN_US  5000     /* first wait for a packet that is only late */
+#define NACK_REORDER_MAX_US  40000    /* and the longest one that reordering seen may bring about */
+#define RTCP_NACK_MAX        1024     /* numbers taken from one NACK block: four times what browsers send */
+#define RED_BLOCKS_MAX       8        /* blocks of a RED payload; browsers send two or three */
+#define REWRITE_SLOTS_VIDEO  1024     /* outgoing numbers remembered of a (receiver, track) */
+#define REWRITE_SLOTS_AUDIO  128
+#define REWRITE_EPOCHS       16       /* switches of source within those slots */
+#define DD_TEMPLATES_MAX     64       /* six-bit template ids */
+#define DD_TARGETS_MAX       32       /* five-bit count of decode targets */
+#define DD_CHAINS_MAX        32       /* at most as many as decode targets */
+#define DD_FDIFFS_MAX        16       /* references of one frame: AV1 has 7, templates of browsers 3 */
+#define DD_SPATIAL_MAX       4        /* two-bit spatial ids */
+#define TWCC_WINDOW          2048     /* arrivals recorded between two reports: 100 ms at 20,000 packets a second */
+#define TWCC_SENT_SLOTS      4096     /* packets in flight to one receiver: a second at 40 Mbit/s */
+#define TWCC_MIN_US          50000    /* between two reports on a fast stream */
+#define TWCC_MAX_US          100000   /* and on a slow one */
+#define TWCC_FULL_PACKETS    100      /* arrivals that bring a report forward to TWCC_MIN_US */
+#define TWCC_STATUSES_MAX    8192     /* packet statuses of one report: more is nonsense or an attack */
 
 #endif
