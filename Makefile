@@ -76,6 +76,8 @@ UNIT_SRC    := $(wildcard tests/unit/*.c)
 UNIT        := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/unit/%)
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 FUZZ        := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+TOOL_SRC    := $(wildcard tests/tools/*.c)
+TOOLS       := $(TOOL_SRC:%.c=$(B)/%)
 BENCH_SRC   := $(wildcard bench/*.c)
 BENCH       := $(BENCH_SRC:bench/%.c=$(B)/bench/%)
 
@@ -112,7 +114,7 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c $(GEN_H) $(B)/gen/flags
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) -w -MMD -MP -c $< -o $@
 
-$(B)/obj/src/main.o $(patsubst %.c,$(B)/obj/%.o,$(SUPPORT) $(BENCH_SRC) \
+$(B)/obj/src/main.o $(patsubst %.c,$(B)/obj/%.o,$(SUPPORT) $(TOOL_SRC) $(BENCH_SRC) \
     $(foreach f,$(GEN_USERS),$(wildcard src/$(f)/*.c tests/unit/$(f)_*.c))): | $(GEN_H)
 
 # ---- an archive a folder -------------------------------------------------------
@@ -135,7 +137,7 @@ $(B)/fanlight: $(B)/obj/src/main.o $(FOLDERS:%=$(B)/lib/%.a)
 	@echo "  LD   $@"
 	@$(CC) $(ALL_LDFLAGS) -rdynamic $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS) $(SYS_LIBS) -o $@
 
-# ---- programs of tests/unit, bench -----------------------------------------------
+# ---- programs of tests/unit, tests/tools, bench -----------------------------------------------
 # program_rule: program, object, archives, libraries
 define program_rule
 $(1): $(2) $(3)
@@ -146,7 +148,7 @@ endef
 # a unit test links its folder, what that folder may use, and the helpers of tests/support that it calls
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call program_rule,$(B)/tests/unit/$(t),$(B)/obj/tests/unit/$(t).o,\
     $(B)/lib/support.a $(call archives,$(firstword $(subst _, ,$(t)))),-lcmocka)))
-$(foreach t,$(BENCH_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
+$(foreach t,$(TOOL_SRC) $(BENCH_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
     $(call archives,$(call link_line,$(t))),)))
 
 # ---- fuzz targets: clang, their own objects ---------------------------------------
@@ -195,7 +197,7 @@ test: deps-test
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) $(STAGES)
 test-c: test-programs
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) unit
-test-programs: $(UNIT) $(if $(wildcard src/main.c),$(B)/fanlight)
+test-programs: $(UNIT) $(TOOLS) $(if $(wildcard src/main.c),$(B)/fanlight)
 
 lint: $(GEN_H)
 	@tests/lint/run $(B)
