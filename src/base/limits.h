@@ -5,7 +5,7 @@
 /* ---- packets ---- */
 #define PACKET_SIZE_MAX      1600     /* bytes of one datagram: an Ethernet frame and room for a trailer */
 #define PACKET_HEADROOM      64       /* bytes in front of the data, for framing in place */
-#define PACKET_CONTROL_SIZE  128      /* bytes of per-packet state that upper layers keep in the packet */
+#define PACKET_CONTROL_SIZE  160      /* bytes of per-packet state: struct rtp_packet, and what sfu/ adds */
 #define POOL_CHUNK_PACKETS   512      /* packets a pool grows by: about 1 MiB */
 #define POOL_PACKETS_MAX     65536    /* packets of one worker's pool: about 120 MiB, then input is dropped */
 #define UDP_BATCH_MAX        64       /* datagrams of one recvmmsg or sendmmsg */
@@ -50,7 +50,6 @@
 #define HTTP_STATIC_FILES    4096     /* files of the web client */
 #define HTTP_PARAMS_MAX      8        /* {names} of one route */
 #define WS_MESSAGE_MAX       (2 << 20)    /* bytes of a message received, as LiveKit's */
-#define WS_FRAGMENTS_MAX     4096     /* frames of one message: each costs the peer 7 bytes and us a call */
 #define WS_QUEUE_MAX         (4 << 20)    /* bytes that wait for one peer: two of the largest messages */
 #define WS_READ_BUDGET       65536    /* bytes read from one socket a wake-up, so that none starves the others */
 #define WS_PING_S            10       /* seconds between pings, inside the idle timeout of common proxies (60) */

@@ -16,15 +16,19 @@
 struct http;
 struct http_request;
 
-/* All text is copied by http_new. Zero means the default wherever one is named. */
+/* Everything is copied by http_new. Zero means the default wherever one is named. */
 struct http_config {
     bool http, https;               /* which of the two to serve */
     uint16_t http_port, https_port; /* 0: any free port, see http_port */
-    const char *const *bind;        /* IP literals to listen on */
+    const struct addr *bind;        /* addresses to listen on; their ports do not matter */
     size_t bind_count;              /* 0: every address, [::] dual-stack (0.0.0.0 where there is no IPv6) */
     const char *cert_pem, *key_pem; /* https: certificate chain and key, PEM text */
-    const char *static_dir;         /* built web client; NULL or missing: "/" says so in a plain page */
-    size_t body_max;          /* bytes of a request body; default HTTP_BODY_MAX. Routes may have their own */
+    const char *static_dir;         /* built web client; NULL, "" or missing: "/" says so in a plain page */
+    const char
+        *cors_origin;   /* who may read answers: NULL or "*": everybody, the Origin is echoed; "": nobody */
+    size_t body_max;    /* bytes of a request body; default HTTP_BODY_MAX. Routes may have their own */
+    size_t message_max; /* bytes of a WebSocket message received; default WS_MESSAGE_MAX */
+    size_t queue_max;   /* bytes that wait for one WebSocket; default WS_QUEUE_MAX */
     unsigned connections_max; /* in total; default HTTP_CONNECTIONS_MAX */
     unsigned address_max;     /* of one IPv4 address or IPv6 /64; default HTTP_ADDRESS_MAX */
     bool limit_loopback; /* count loopback against address_max too (a proxy in front arrives from there) */

@@ -15,16 +15,16 @@ enum ws_cause {
     WS_CAUSE_PEER,     /* the peer sent a close frame; code is the peer's, 1005 if it gave none */
     WS_CAUSE_LOCAL,    /* ws_close; code is the one given */
     WS_CAUSE_LOST,     /* connection reset, timed out or ended without a close frame; 1006 */
-    WS_CAUSE_PROTOCOL, /* malformed frames; 1002 (bad UTF-8: 1007, longer than WS_MESSAGE_MAX: 1009), sent to
+    WS_CAUSE_PROTOCOL, /* malformed frames; 1002 (bad UTF-8: 1007, longer than message_max: 1009), sent to
                           the peer */
-    WS_CAUSE_SLOW,     /* more than WS_QUEUE_MAX bytes waited for a peer that does not read; 1006 */
+    WS_CAUSE_SLOW,     /* more than queue_max bytes waited for a peer that does not read; 1006 */
     WS_CAUSE_MEMORY,   /* 1006 */
 };
 const char *ws_cause_text(enum ws_cause cause);
 
 struct ws_ops {
-    /* One whole message of at most WS_MESSAGE_MAX bytes; text is valid UTF-8. data is valid during the call
-     * and has no zero behind it. None come after ws_close. */
+    /* One whole message of at most http_config.message_max bytes; text is valid UTF-8. data is valid during
+     * the call and has no zero behind it. None come after ws_close. */
     void (*on_message)(void *arg, struct ws *w, bool text, const uint8_t *data, size_t len, int64_t now_us);
     /* The last call: w is gone afterwards. Comes exactly once for every socket, also after ws_close. */
     void (*on_closed)(void *arg, struct ws *w, uint16_t code, enum ws_cause cause);
@@ -50,7 +50,7 @@ struct ws_buffer *ws_buffer_new(
 struct ws_buffer *ws_buffer_ref(struct ws_buffer *b);
 void ws_buffer_unref(struct ws_buffer *b); /* NULL is allowed */
 
-/* Queues one message. 0; -EPIPE: closing or closed; -ENOBUFS: the queue is over WS_QUEUE_MAX and the socket
+/* Queues one message. 0; -EPIPE: closing or closed; -ENOBUFS: the queue is over queue_max and the socket
  * ends with WS_CAUSE_SLOW; -ENOMEM: likewise with WS_CAUSE_MEMORY. */
 int ws_send_buffer(struct ws *w, bool text, struct ws_buffer *b); /* takes a reference of its own */
 int ws_send_binary(struct ws *w, const void *data, size_t len);
