@@ -9,6 +9,13 @@
 #define POOL_CHUNK_PACKETS   512      /* packets a pool grows by: about 1 MiB */
 #define POOL_PACKETS_MAX     65536    /* packets of one worker's pool: about 120 MiB, then input is dropped */
 #define UDP_BATCH_MAX        64       /* datagrams of one recvmmsg or sendmmsg */
+#define TCP_PENDING_MAX      256      /* TCP connections without a first frame; then the oldest one is closed */
+#define TCP_PENDING_ADDR_MAX 32       /* of one address (IPv6: one /64), an office behind a NAT joining at once */
+#define TCP_FIRST_FRAME_US   5000000  /* for the first frame; it takes a round trip */
+#define TCP_QUEUE_MAX        (256 * 1024) /* bytes waiting for one connection: half a second of 4 Mbit/s */
+#define TCP_SEND_BUFFER      (128 * 1024) /* SO_SNDBUF of a connection: what waits in the kernel cannot be dropped */
+#define TCP_ACCEPT_BATCH     64       /* connections accepted in one round, so that packets get their turn */
+#define TCP_READ_BATCH       16       /* reads from one connection in one round, likewise */
 
 /* ---- transport ---- */
 #define ICE_UFRAG_MAX        256      /* RFC 8839, section 5.4 */
@@ -139,5 +146,10 @@
 #define TWCC_MAX_US          100000   /* and on a slow one */
 #define TWCC_FULL_PACKETS    100      /* arrivals that bring a report forward to TWCC_MIN_US */
 #define TWCC_STATUSES_MAX    8192     /* packet statuses of one report: more is nonsense or an attack */
+
+/* ---- configuration ---- */
+#define CONFIG_FILE_MAX      1048576  /* bytes of the file: a thousand API keys take 100 KB */
+#define CONFIG_SECRET_MIN    32       /* characters of a secret that HS256 cannot be guessed from: 192 bits and more */
+#define CONFIG_WORKERS_MAX   64       /* as SFU_WORKERS_MAX: the worker is one character of the ICE user name */
 
 #endif
