@@ -11,6 +11,7 @@
 
 #define CERT_WHY_SIZE         256
 #define CERT_FINGERPRINT_SIZE 96 /* "AB:CD:..." of SHA-256 and the terminating zero */
+#define CERT_RENEW_DAYS       30 /* a kept certificate with less validity left is made again */
 
 struct cert;
 
