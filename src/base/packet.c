@@ -107,10 +107,13 @@ void packet_unref(struct packet *packet)
 {
     if (!packet)
         return;
-    uint32_t refs = atomic_fetch_sub_explicit(&packet->refs, 1, memory_order_acq_rel);
-    assert(refs > 0);
-    if (refs != 1)
-        return;
+    /* the last holder needs no read-modify-write: nobody else can take a reference any more */
+    if (atomic_load_explicit(&packet->refs, memory_order_acquire) != 1) {
+        uint32_t refs = atomic_fetch_sub_explicit(&packet->refs, 1, memory_order_acq_rel);
+        assert(refs > 0);
+        if (refs != 1)
+            return;
+    }
     struct packet_pool *p = packet->pool;
     ASAN_POISON_MEMORY_REGION(packet->buf, sizeof packet->buf);
     if (atomic_load_explicit(&p->owner, memory_order_relaxed) == &thread_mark) {
