@@ -1,4 +1,5 @@
-/* The two clocks. Everything that measures durations uses clock_now_us; wall time is for people and tokens. */
+/* The two clocks. Everything that measures durations uses clock_now_us; wall time is for people and tokens.
+ */
 #ifndef NET_CLOCK_H
 #define NET_CLOCK_H
 

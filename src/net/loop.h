@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "net/mailbox.h"
 #include "net/wheel.h"
 
 struct loop;
@@ -13,8 +14,8 @@ struct loop_fd;
 typedef void (*loop_fd_fn)(void *arg, uint32_t events, int64_t now_us);
 typedef void (*loop_call_fn)(void *arg);
 
-struct loop *loop_new(void); /* NULL with errno set */
-void loop_free(struct loop *l);
+struct loop *loop_new(void);    /* NULL with errno set */
+void loop_free(struct loop *l); /* calls that did not run yet are dropped; descriptors stay open */
 
 /* Watches fd (not owned). The handle stays valid until loop_fd_del. NULL with errno set. Loop's thread. */
 struct loop_fd *loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_fn fn, void *arg);
@@ -28,9 +29,10 @@ int64_t loop_now_us(const struct loop *l); /* time read at the start of this rou
 /* Runs fn(arg) on the loop's thread. Any thread; order of one sender is kept. -ENOMEM: nothing will run. */
 int loop_call(struct loop *l, loop_call_fn fn, void *arg);
 
-/* The same for a caller that holds a struct of its own, so that it cannot fail: call must stay valid till it ran. */
+/* The same for a caller that holds a struct of its own, so that it cannot fail: call must stay valid till it
+ * ran. */
 struct loop_call {
-    struct loop_call *next;
+    struct mail mail;
     loop_call_fn fn;
     void *arg;
 };
@@ -39,8 +41,8 @@ void loop_call_post(struct loop *l, struct loop_call *call);
 /* Called once a round after all events and timers, before sleeping (flush of batched output). */
 void loop_set_after(struct loop *l, loop_call_fn fn, void *arg);
 
-void loop_run(struct loop *l);                       /* until loop_stop */
-void loop_run_once(struct loop *l, int timeout_ms);  /* one round; -1: sleep till something is due */
-void loop_stop(struct loop *l);                      /* any thread */
+void loop_run(struct loop *l);                      /* until loop_stop */
+void loop_run_once(struct loop *l, int timeout_ms); /* one round; -1: sleep till something is due */
+void loop_stop(struct loop *l);                     /* any thread */
 
 #endif

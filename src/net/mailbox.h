@@ -1,4 +1,5 @@
-/* Messages into a thread: many producers, one consumer, an eventfd that wakes it. The list is swapped out whole. */
+/* Messages into a thread: many producers, one consumer, an eventfd that wakes it. The list is swapped out
+ * whole. */
 #ifndef NET_MAILBOX_H
 #define NET_MAILBOX_H
 
@@ -15,11 +16,15 @@ struct mailbox {
     int fd; /* eventfd, readable when mail waits; for the consumer's epoll */
 };
 
-int mailbox_init(struct mailbox *m); /* 0 or -errno */
+int mailbox_init(struct mailbox *m);  /* 0 or -errno */
 void mailbox_done(struct mailbox *m); /* mail still inside is the caller's to take first */
 
-/* Any thread; wakes the consumer only when the box was empty. Order of one sender is kept. */
+/* Any thread; wakes the consumer only when the box was empty. The box must outlive the call, which still
+ * writes to fd when the consumer may already have the mail. Order of one sender is kept. */
 void mailbox_post(struct mailbox *m, struct mail *mail);
+
+/* Makes fd readable without mail. Any thread. */
+void mailbox_wake(struct mailbox *m);
 
 /* All mail, oldest first, linked by next; NULL if none. Consumer thread. Drains the eventfd. */
 struct mail *mailbox_take(struct mailbox *m);

@@ -2,28 +2,32 @@
 #ifndef NET_UDP_H
 #define NET_UDP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 #include "base/addr.h"
 #include "base/packet.h"
 
 struct udp_socket {
-    int fd;
-    uint16_t port;      /* bound port, host order */
-    int rcvbuf, sndbuf; /* bytes granted by the kernel */
-    uint64_t overflows; /* datagrams that the kernel dropped for lack of buffer (SO_RXQ_OVFL) */
-    uint64_t truncated; /* datagrams larger than PACKET_SIZE_MAX, dropped */
-    uint64_t send_errors; /* datagrams that could not be sent (bad destination, ...), skipped */
-    uint64_t send_blocked; /* datagrams dropped because the socket's buffer was full */
+    int fd;                 /* -1: closed */
+    bool v4_only;           /* the kernel has no IPv6 */
+    uint16_t port;          /* bound port, host order */
+    int rcvbuf, sndbuf;     /* bytes granted by the kernel */
+    uint64_t overflows;     /* datagrams that the kernel dropped for lack of buffer (SO_RXQ_OVFL) */
+    uint32_t overflow_seen; /* the kernel's counter when last read */
+    uint64_t truncated;     /* datagrams larger than PACKET_SIZE_MAX, dropped */
+    uint64_t send_errors;   /* datagrams that could not be sent (bad destination, ...), skipped */
+    uint64_t send_blocked;  /* datagrams dropped because the socket's buffer was full */
 };
 
-/* Binds [::]:port (0: any), or a v4-only socket where the kernel has no IPv6. Receive and send buffers are raised
- * as far as permitted, up to buffer_bytes. 0 or -errno (-EADDRINUSE: port busy). */
+/* Binds [::]:port (0: any), or a v4-only socket where the kernel has no IPv6. Receive and send buffers are
+ * raised as far as permitted, up to buffer_bytes. 0 or -errno (-EADDRINUSE: port busy). */
 int udp_open(struct udp_socket *s, uint16_t port, int buffer_bytes);
 void udp_close(struct udp_socket *s);
 
 /* Receives up to max (<= UDP_BATCH_MAX) datagrams into new packets of the pool; path and recv_us are filled.
- * Returns their number, 0 when nothing waits, -ENOBUFS when the pool is exhausted (one datagram is read and dropped). */
+ * Returns their number, 0 when nothing waits, -ENOBUFS when the pool is exhausted (one datagram is read and
+ * dropped). */
 int udp_recv(struct udp_socket *s, struct packet_pool *pool, struct packet **ret, size_t max, int64_t now_us);
 
 struct udp_message {
@@ -32,8 +36,8 @@ struct udp_message {
     size_t len;
 };
 
-/* Sends n messages with sendmmsg. A bad destination is skipped and counted, never retried; when the socket's buffer
- * is full the rest is dropped and counted. Returns the number accepted by the kernel. */
+/* Sends n messages with sendmmsg. A bad destination is skipped and counted, never retried; when the socket's
+ * buffer is full the rest is dropped and counted. Returns the number accepted by the kernel. */
 size_t udp_send(struct udp_socket *s, const struct udp_message *messages, size_t n);
 
 #endif

@@ -1,4 +1,5 @@
-/* A hierarchical timer wheel with a resolution of one millisecond. Owned by one thread; the time is handed in. */
+/* A hierarchical timer wheel with a resolution of one millisecond. Owned by one thread; the time is handed
+ * in. */
 #ifndef NET_WHEEL_H
 #define NET_WHEEL_H
 
@@ -27,8 +28,9 @@ void wheel_set(struct wheel *w, struct wheel_timer *t, int64_t due_us);
 void wheel_cancel(struct wheel_timer *t); /* also when not set */
 bool wheel_is_set(const struct wheel_timer *t);
 
-/* Calls every timer due by now_us, in order of due time at 1 ms resolution, never before its due time. A callback
- * may set and cancel any timer. */
+/* Calls every timer due by now_us, in order of due time at 1 ms resolution, never before its due time; those
+ * that were set for the past come first, in the order they were set. A callback may set and cancel any timer;
+ * one that it sets for now_us or before fires at the next wheel_advance. */
 void wheel_advance(struct wheel *w, int64_t now_us);
 
 /* When wheel_advance is next needed (may be early, never late); INT64_MAX: no timer set. */
