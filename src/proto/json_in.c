@@ -450,7 +450,7 @@ int proto_from_json(const ProtobufCMessageDescriptor *type, const char *text, si
     if (err)
         return err;
     json_error_t why;
-    json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!j)
         return parse_error(&why);
     err = read_message(type, j, ret);

@@ -68,8 +68,9 @@ static void put_enum(struct json_out *o, const ProtobufCEnumDescriptor *type, in
         strbuf_addf(&o->text, "%d", value);
 }
 
-/* The fewest digits that give the same number again. */
-static void put_double(struct json_out *o, double v, bool is_float)
+/* The fewest digits that give the same double again. Floats are printed as doubles too: JavaScript reads a
+ * number as a double, and one rounded to a float's digits can lie above the largest float. */
+static void put_double(struct json_out *o, double v)
 {
     char text[40];
     if (isnan(v)) {
@@ -80,9 +81,9 @@ static void put_double(struct json_out *o, double v, bool is_float)
         strbuf_add(&o->text, v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
         return;
     }
-    for (int digits = is_float ? 6 : 15; digits <= 17; digits++) {
+    for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
-        if (is_float ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v)
+        if (strtod(text, NULL) == v)
             break;
     }
     strbuf_add(&o->text, text);
@@ -121,10 +122,10 @@ static void put_value(struct json_out *o, const ProtobufCFieldDescriptor *f, con
         strbuf_addf(&o->text, "\"%" PRIu64 "\"", *(const uint64_t *)p);
         break;
     case PROTOBUF_C_TYPE_FLOAT:
-        put_double(o, (double)*(const float *)p, true);
+        put_double(o, (double)*(const float *)p);
         break;
     case PROTOBUF_C_TYPE_DOUBLE:
-        put_double(o, *(const double *)p, false);
+        put_double(o, *(const double *)p);
         break;
     case PROTOBUF_C_TYPE_BOOL:
         strbuf_add(&o->text, *(const protobuf_c_boolean *)p ? "true" : "false");
