@@ -1,0 +1,437 @@
+/* Offers and answers: what the sections of a description mean for tracks and subscriptions. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "base/log.h"
+#include "room/internal.h"
+
+static enum sdp_kind kind_of(const struct track *t)
+{
+    return t->desc.kind == TRACK_VIDEO ? SDP_KIND_VIDEO : SDP_KIND_AUDIO;
+}
+
+/* ---- asking for an offer, or making one ---- */
+
+void negotiation_needed(struct participant *p)
+{
+    struct participant_private *priv = p->priv;
+    if (priv->leaving || !priv->told_joined || !list_empty(&priv->poke_link))
+        return;
+    struct room_server *rs = p->room->server;
+    int64_t now = server_now_us(rs);
+    priv->poke_due_us = now + (now - priv->poked_us < ROOM_POKE_AGAIN_US ? ROOM_POKE_AGAIN_US : ROOM_POKE_FIRST_US);
+    list_add_tail(&rs->pokes, &priv->poke_link);
+    server_wake_at(rs, priv->poke_due_us);
+}
+
+static bool waits(const struct subscription *s)
+{
+    return !s->key && !s->codec_failed;
+}
+
+static bool is_retiring(const struct room_peer *peer)
+{
+    for (unsigned i = 0; i < peer->plan.n; i++)
+        if (peer->plan.sections[i].state == SDP_PLAN_RETIRING)
+            return true;
+    return false;
+}
+
+static void count_waiting(const struct participant *p, unsigned waiting[2])
+{
+    waiting[0] = waiting[1] = 0;
+    list_for_each(l, &p->subscriptions)
+    {
+        const struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        waiting[s->track->desc.kind] += waits(s);
+    }
+}
+
+/* The single-connection client makes all offers; it is told how many sections it lacks. */
+static void ask_for_offer(struct participant *p, int64_t now_us)
+{
+    struct room_peer *peer = p->publisher;
+    unsigned waiting[2];
+    count_waiting(p, waiting);
+    if (!peer->result || (!waiting[0] && !waiting[1] && !is_retiring(peer)))
+        return; /* the first offer is still to come, or all is in place */
+    uint32_t more[2];
+    for (int k = 0; k < 2; k++) {
+        unsigned have = sdp_plan_free(&peer->plan, (enum sdp_kind)k) + p->priv->asked[k];
+        more[k] = waiting[k] > have ? waiting[k] - have : 0;
+        p->priv->asked[k] += more[k];
+    }
+    p->priv->poked_us = now_us;
+    TELL(p, sections_required, more[TRACK_AUDIO], more[TRACK_VIDEO]);
+}
+
+void negotiation_due(struct participant *p, int64_t now_us)
+{
+    if (!p->ops || p->signal_lost)
+        return; /* participant_resumed starts over */
+    if (p->single_connection) {
+        ask_for_offer(p, now_us);
+        return;
+    }
+    unsigned waiting[2];
+    count_waiting(p, waiting);
+    if (!p->subscriber->offer_out && (waiting[0] || waiting[1] || is_retiring(p->subscriber)))
+        negotiation_offer(p, false);
+}
+
+static size_t mid_map(const struct room_peer *peer, struct mid_track *mids)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < peer->plan.n; i++) {
+        const struct sdp_track *t = sdp_plan_track(&peer->plan, i);
+        if (t)
+            mids[n++] = (struct mid_track){.mid = peer->plan.sections[i].mid, .track_sid = t->track};
+    }
+    return n;
+}
+
+static void bind_waiting(struct room_peer *peer, const struct sdp_session *offer);
+
+static void add_to_media_side(struct room_peer *peer, enum sfu_command_type type)
+{
+    struct room_server *rs = peer->participant->room->server;
+    struct sfu_command c = {.type = type, .worker = peer->worker, .peer = peer->number};
+    text_copy(c.remote.ice.local_ufrag, sizeof c.remote.ice.local_ufrag, peer->ufrag);
+    text_copy(c.remote.ice.local_pwd, sizeof c.remote.ice.local_pwd, peer->pwd);
+    rs->host.post(rs->host.arg, &c);
+    peer->added = true;
+}
+
+void negotiation_offer(struct participant *p, bool restart)
+{
+    struct room_peer *peer = p->subscriber;
+    struct room_server *rs = p->room->server;
+    bind_waiting(peer, NULL);
+    if (p->subscriber_primary)
+        sdp_plan_add_data(&peer->plan);
+    if (!peer->plan.n || !p->ops)
+        return;
+    if (restart && peer->added) {
+        peer_new_credentials(peer);
+        peer->restarting = true;
+        add_to_media_side(peer, SFU_PEER_RESTART);
+    } else if (!peer->added) {
+        add_to_media_side(peer, SFU_PEER_ADD);
+    }
+    struct sdp_candidate candidates[SDP_CANDIDATES_MAX];
+    struct sdp_local local;
+    peer_local(peer, &local, candidates, SDP_CANDIDATES_MAX);
+    struct sdp_session *offer;
+    int err = sdp_plan_offer(&peer->plan, &local, &offer);
+    if (err) {
+        log_error("negotiation.offer_failed", "participant=%s error=\"%s\"", p->sid, strerror(-err));
+        return;
+    }
+    struct strbuf text = {0};
+    sdp_print(offer, &text);
+    struct mid_track mids[SDP_MEDIA_MAX];
+    size_t n = mid_map(peer, mids);
+    sdp_free(peer->offer_out);
+    peer->offer_out = offer;
+    peer->offer_id++;
+    peer->offer_sent_us = p->priv->poked_us = server_now_us(rs);
+    if (strbuf_ok(&text))
+        TELL(p, offer, peer->offer_id, text.text, mids, n);
+    strbuf_done(&text);
+}
+
+/* ---- what the client can decode ---- */
+
+static bool section_takes(const struct sdp_media *m, const struct room_track *t)
+{
+    for (unsigned i = 0; i < m->n_codecs; i++) {
+        const struct sdp_codec *c = &m->codecs[i];
+        if ((t->extra_codecs & SDP_CODEC_BIT(c->id)) ||
+            (c->id == t->codec && sdp_codec_same_format(c->id, c->fmtp, t->fmtp[0] ? t->fmtp : NULL)))
+            return true;
+    }
+    return false;
+}
+
+/* Does any section in which the client receives take the track? Without such a section the answer is yes. */
+static bool client_takes(const struct sdp_session *offer, const struct room_track *t)
+{
+    bool any = false;
+    for (unsigned i = 0; i < offer->n_media; i++) {
+        const struct sdp_media *m = &offer->media[i];
+        if (m->kind != kind_of(&t->t) || !(m->dir & SDP_RECVONLY))
+            continue;
+        if (section_takes(m, t))
+            return true;
+        any = true;
+    }
+    return !any;
+}
+
+static void codec_refused(struct subscription *s)
+{
+    s->codec_failed = true;
+    subscription_stop(s);
+    peer_unbind(s->subscriber->subscriber, s);
+    TELL(s->subscriber, subscription_failed, s->track->sid, SUBSCRIPTION_CODEC_UNSUPPORTED);
+}
+
+/* Binds what waits to free sections. offer: the client's, which decides what fits; NULL: ours, which may grow. */
+static void bind_waiting(struct room_peer *peer, const struct sdp_session *offer)
+{
+    list_for_each(l, &peer->participant->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        if (!waits(s))
+            continue;
+        if (offer && !client_takes(offer, track_private(s->track)))
+            codec_refused(s);
+        else
+            peer_bind(peer, s, offer == NULL);
+    }
+}
+
+/* Bindings that the client's offer ended (it stopped receiving there) wait for a section again. */
+static void drop_lost_bindings(struct room_peer *peer)
+{
+    list_for_each(l, &peer->participant->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        if (s->key && sdp_plan_find(&peer->plan, s->key) < 0) {
+            subscription_stop(s);
+            s->key = 0;
+        }
+    }
+}
+
+static struct subscription *by_key(const struct participant *p, uint64_t key)
+{
+    list_for_each(l, &p->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        if (s->key == key)
+            return s;
+    }
+    return NULL;
+}
+
+/* Media starts for what both sides agreed on. */
+static void start_bound(struct room_peer *peer, const struct sdp_result *result)
+{
+    for (unsigned i = 0; i < peer->plan.n && i < result->n_sections; i++) {
+        const struct sdp_plan_section *ps = &peer->plan.sections[i];
+        struct subscription *s = ps->state == SDP_PLAN_BOUND ? by_key(peer->participant, ps->key) : NULL;
+        if (!s)
+            continue;
+        const struct sdp_section_result *r = &result->sections[i];
+        bool agreed = !r->rejected && (r->dir & SDP_SENDONLY) && r->n_codecs;
+        if (!agreed && !s->number)
+            codec_refused(s);
+        else if (agreed && !s->number)
+            subscription_start(s, r);
+    }
+}
+
+/* ---- the client's offer ---- */
+
+static const struct track_desc *desc_for_media(struct participant *p, const struct sdp_media *m)
+{
+    list_for_each(l, &p->tracks)
+    {
+        const struct track *t = list_entry(l, struct track, link);
+        if (m->mid && strcmp(t->mid, m->mid) == 0)
+            return &t->desc;
+    }
+    const struct track_desc *first = NULL;
+    list_for_each(l, &p->pending)
+    {
+        const struct track *t = list_entry(l, struct track, link);
+        if (kind_of(t) != m->kind)
+            continue;
+        if (m->msid_track && strcmp(t->desc.cid, m->msid_track) == 0)
+            return &t->desc;
+        first = first ? first : &t->desc;
+    }
+    return first;
+}
+
+static void decide_receive(struct participant *p, const struct sdp_media *m, struct sdp_decision *d)
+{
+    const struct track_desc *desc = desc_for_media(p, m);
+    d->receive = p->permission.can_publish && (!desc || source_allowed(&p->permission, desc->source));
+    if (m->kind == SDP_KIND_AUDIO) {
+        bool red = !desc || (!desc->disable_red && !desc->encryption);
+        d->prefer = red ? SDP_CODEC_RED : SDP_CODEC_OPUS;
+        if (!red)
+            d->codecs = SDP_CODEC_BIT(SDP_CODEC_OPUS) | SDP_CODEC_BIT(SDP_CODEC_PCMU) | SDP_CODEC_BIT(SDP_CODEC_PCMA);
+        d->opus_dtx = !desc || !desc->disable_dtx;
+        d->opus_stereo = desc && desc->stereo;
+        return;
+    }
+    if (desc && desc->codecs[0].mime[0])
+        d->prefer = sdp_codec_from_mime(desc->codecs[0].mime);
+    d->only = p->firefox && d->prefer != SDP_CODEC_OTHER;
+}
+
+static void decide(struct room_peer *peer, const struct sdp_session *offer, struct sdp_decision *decisions)
+{
+    struct participant *p = peer->participant;
+    for (unsigned i = 0; i < offer->n_media; i++) {
+        const struct sdp_media *m = &offer->media[i];
+        decisions[i] = (struct sdp_decision){0};
+        if (m->kind != SDP_KIND_AUDIO && m->kind != SDP_KIND_VIDEO)
+            continue;
+        if (m->dir & SDP_SENDONLY)
+            decide_receive(p, m, &decisions[i]);
+        decisions[i].track = sdp_plan_track(&peer->plan, i);
+    }
+}
+
+static bool is_ice_restart(const struct room_peer *peer, const struct sdp_transport *t)
+{
+    return peer->remote_known && t->ufrag && t->pwd &&
+           (strcmp(t->ufrag, peer->remote_ufrag) != 0 || strcmp(t->pwd, peer->remote_pwd) != 0);
+}
+
+/* A track whose section stopped sending, or now carries another announced track, has ended. */
+static bool track_ended(struct room_peer *peer, const struct track *t, const struct sdp_section_result *s)
+{
+    if (!s || s->rejected || !(s->dir & SDP_RECVONLY))
+        return true;
+    if (!s->msid_track || strcmp(s->msid_track, t->desc.cid) == 0)
+        return false;
+    const struct room_track *next = track_for_section(peer, s);
+    return next && strcmp(next->t.desc.cid, s->msid_track) == 0;
+}
+
+static void apply_published(struct room_peer *peer)
+{
+    struct participant *p = peer->participant;
+    list_for_each_safe(l, &p->tracks)
+    {
+        struct room_track *t = track_private(list_entry(l, struct track, link));
+        const struct sdp_section_result *s = sdp_result_find(peer->result, t->t.mid);
+        if (t->peer != peer)
+            continue;
+        if (track_ended(peer, &t->t, s))
+            track_end(t);
+        else
+            track_republish(t, s);
+    }
+    for (unsigned i = 0; i < peer->result->n_sections; i++) {
+        const struct sdp_section_result *s = &peer->result->sections[i];
+        if (s->rejected || !(s->dir & SDP_RECVONLY) || s->kind > SDP_KIND_VIDEO)
+            continue;
+        bool known = false;
+        list_for_each(l, &p->tracks)
+        {
+            known |= strcmp(list_entry(l, struct track, link)->mid, s->mid) == 0;
+        }
+        struct room_track *t = known ? NULL : track_for_section(peer, s);
+        if (t)
+            track_publish(t, peer, s);
+    }
+}
+
+static int answer_offer(struct room_peer *peer, const struct sdp_session *offer, uint32_t id, char *err, size_t err_size)
+{
+    struct participant *p = peer->participant;
+    struct sdp_decision decisions[SDP_MEDIA_MAX];
+    decide(peer, offer, decisions);
+    struct sdp_candidate candidates[SDP_CANDIDATES_MAX];
+    struct sdp_local local;
+    peer_local(peer, &local, candidates, SDP_CANDIDATES_MAX);
+    struct sdp_session *answer = NULL;
+    struct sdp_result *result = NULL;
+    struct strbuf text = {0};
+    int e = sdp_answer(offer, &local, decisions, offer->n_media, &answer, err, err_size);
+    if (!e)
+        e = sdp_result_new(offer, answer, true, &result, err, err_size);
+    if (e)
+        goto out;
+    sdp_print(answer, &text);
+    if (!strbuf_ok(&text)) {
+        e = -ENOMEM;
+        goto out;
+    }
+    struct mid_track mids[SDP_MEDIA_MAX];
+    size_t n = mid_map(peer, mids);
+    sdp_plan_commit(&peer->plan);
+    sdp_result_free(peer->result);
+    peer->result = result;
+    result = NULL;
+    p->priv->asked[0] = p->priv->asked[1] = 0;
+    peer_announce(peer, peer->result);
+    TELL(p, answer, id, text.text, mids, n);
+    apply_published(peer);
+    start_bound(peer, peer->result);
+    negotiation_needed(p);
+out:
+    strbuf_done(&text);
+    sdp_result_free(result);
+    sdp_free(answer);
+    return e;
+}
+
+int participant_offer(struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
+{
+    struct room_peer *peer = p->publisher;
+    struct sdp_session *offer;
+    int e = sdp_parse(sdp, len, &offer, err, err_size);
+    if (e)
+        return e;
+    struct sdp_transport transport;
+    e = sdp_transport_of(offer, &transport, err, err_size);
+    if (!e && peer->remote_known && transport.n_fingerprints) {
+        char fingerprint[sizeof peer->remote_fingerprint];
+        snprintf(fingerprint, sizeof fingerprint, "%s %s", transport.fingerprints[0].hash,
+            transport.fingerprints[0].value);
+        if (strcmp(fingerprint, peer->remote_fingerprint) != 0) {
+            snprintf(err, err_size, "the certificate fingerprint changed: make a new connection");
+            e = -EINVAL;
+        }
+    }
+    if (!e)
+        e = sdp_plan_adopt(&peer->plan, offer, err, err_size);
+    if (!e) {
+        if (is_ice_restart(peer, &transport))
+            peer_new_credentials(peer);
+        drop_lost_bindings(peer);
+        if (p->single_connection)
+            bind_waiting(peer, offer);
+        e = answer_offer(peer, offer, id, err, err_size);
+    }
+    sdp_free(offer);
+    return e;
+}
+
+int participant_answer(struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
+{
+    struct room_peer *peer = p->subscriber;
+    if (p->single_connection || !peer->offer_out) {
+        snprintf(err, err_size, "no offer of the server waits for an answer");
+        return -EINVAL;
+    }
+    if (id && id != peer->offer_id)
+        return 0; /* of an offer that a newer one has replaced */
+    struct sdp_session *answer;
+    int e = sdp_parse(sdp, len, &answer, err, err_size);
+    if (e)
+        return e;
+    struct sdp_result *result;
+    e = sdp_result_new(peer->offer_out, answer, false, &result, err, err_size);
+    sdp_free(answer);
+    if (e)
+        return e;
+    sdp_free(peer->offer_out);
+    peer->offer_out = NULL;
+    sdp_plan_commit(&peer->plan);
+    sdp_result_free(peer->result);
+    peer->result = result;
+    peer_announce(peer, result);
+    start_bound(peer, result);
+    negotiation_needed(p);
+    return 0;
+}

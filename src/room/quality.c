@@ -1,0 +1,290 @@
+/* Active speakers, connection quality, and which layers a publisher's viewers want. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "room/internal.h"
+
+/* ---- speakers ---- */
+
+#define SPEAKER_STALE_US (2 * ROOM_SPEAKERS_US) /* without news this long, silence */
+
+/* Clients are told levels in steps of an eighth, rounded up. */
+static float told_level(float level)
+{
+    float l = ceilf(level * 8) / 8;
+    return l > 1 ? 1 : l;
+}
+
+static struct speaker speaker_of(const struct participant *p)
+{
+    return (struct speaker){.participant_sid = p->sid, .level = p->priv->told_level, .active = p->priv->told_active};
+}
+
+static bool hears(const struct participant *p, const struct participant *publisher)
+{
+    if (p == publisher)
+        return true;
+    list_for_each(l, &p->subscriptions)
+    {
+        const struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        if (s->track->publisher == publisher && s->track->desc.kind == TRACK_AUDIO)
+            return true;
+    }
+    return false;
+}
+
+void speakers_greet(struct participant *subscriber, struct participant *publisher)
+{
+    if (!publisher->priv->told_active)
+        return;
+    struct speaker s = speaker_of(publisher);
+    TELL(subscriber, speakers, &s, 1);
+}
+
+static bool level_changed(struct participant *p, int64_t now_us)
+{
+    struct participant_private *priv = p->priv;
+    if (priv->simulate_until_us && now_us >= priv->simulate_until_us)
+        priv->simulate_until_us = 0, priv->active = false;
+    if (!priv->simulate_until_us && now_us - priv->level_us > SPEAKER_STALE_US)
+        priv->active = false;
+    bool active = priv->active;
+    float level = active ? told_level(priv->level) : 0;
+    if (active == priv->told_active && fabsf(level - priv->told_level) < 0.001f)
+        return false;
+    priv->told_active = active;
+    priv->told_level = level;
+    return true;
+}
+
+static void room_speakers(struct room *r, int64_t now_us)
+{
+    struct participant *changed[64];
+    size_t n = 0;
+    list_for_each(l, &r->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        if (n < 64 && level_changed(p, now_us))
+            changed[n++] = p;
+    }
+    if (!n)
+        return;
+    list_for_each(l, &r->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        struct speaker list[64];
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++)
+            if (hears(p, changed[i]))
+                list[k++] = speaker_of(changed[i]);
+        if (k && p->priv->told_joined)
+            TELL(p, speakers, list, k);
+    }
+}
+
+void speakers_tick(struct room_server *rs, int64_t now_us)
+{
+    list_for_each(l, &rs->rooms)
+    {
+        room_speakers(list_entry(l, struct room, link), now_us);
+    }
+}
+
+/* ---- connection quality ---- */
+
+/* 100 less the effect of delay and loss, as the E-model of ITU-T G.107 weighs them (delay beyond 177.3 ms hurts
+ * more); MOS from the score by G.107, annex B. */
+static float score_of(float loss, uint32_t rtt_ms, uint32_t jitter_ms)
+{
+    float delay = (float)rtt_ms / 2 + 2 * (float)jitter_ms;
+    float effect = 0.024f * delay + (delay > 177.3f ? 0.11f * (delay - 177.3f) : 0);
+    float s = 100 - effect - 4 * loss * 100;
+    return s < 0 ? 0 : s;
+}
+
+static float mos_of(float s)
+{
+    return 1 + 0.035f * s + 7e-6f * s * (s - 60) * (100 - s);
+}
+
+static enum connection_quality grade_of(float s)
+{
+    if (s > 80)
+        return CONNECTION_EXCELLENT;
+    if (s > 40)
+        return CONNECTION_GOOD;
+    return s > 20 ? CONNECTION_POOR : CONNECTION_LOST;
+}
+
+#define PROTOCOL_KNOWS_LOST 11
+
+void quality_input(struct participant *p, const struct sfu_event *e)
+{
+    (void)e;
+    float worst = 100;
+    for (int i = 0; i < 2; i++) {
+        const struct room_peer *peer = p->priv->peers[i];
+        if (!peer || peer->last_quality.type != SFU_EVENT_PEER_QUALITY)
+            continue;
+        float s = score_of(peer->last_quality.quality.loss, peer->last_quality.quality.rtt_ms,
+            peer->last_quality.quality.jitter_ms);
+        worst = s < worst ? s : worst;
+    }
+    enum connection_quality grade = grade_of(worst);
+    float mos = mos_of(worst);
+    if (grade != p->priv->quality)
+        p->priv->quality_dirty = true;
+    p->priv->quality = grade;
+    p->priv->score = mos;
+}
+
+static void media_silence(struct participant *p)
+{
+    const struct room_peer *primary = p->subscriber_primary ? p->subscriber : p->publisher;
+    bool lost = primary->ever_connected && primary->state != SFU_PEER_CONNECTED;
+    if (lost && p->priv->quality != CONNECTION_LOST) {
+        p->priv->quality = CONNECTION_LOST;
+        p->priv->score = 1;
+        p->priv->quality_dirty = true;
+    }
+}
+
+static struct participant_quality quality_of(const struct participant *p, const struct participant *to)
+{
+    enum connection_quality q = p->priv->quality;
+    if (q == CONNECTION_LOST && to->protocol < PROTOCOL_KNOWS_LOST)
+        q = CONNECTION_POOR;
+    return (struct participant_quality){.participant_sid = p->sid, .quality = q, .score = p->priv->score};
+}
+
+static bool receives_from(const struct participant *p, const struct participant *publisher)
+{
+    list_for_each(l, &p->subscriptions)
+    {
+        if (list_entry(l, struct subscription, by_subscriber)->track->publisher == publisher)
+            return true;
+    }
+    return false;
+}
+
+static void room_quality(struct room *r)
+{
+    size_t people = 0;
+    bool dirty = false;
+    list_for_each(l, &r->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        media_silence(p);
+        dirty |= p->priv->quality_dirty;
+        people++;
+    }
+    struct participant_quality *list = dirty ? calloc(people, sizeof *list) : NULL;
+    if (!list)
+        return;
+    list_for_each(l, &r->participants)
+    {
+        struct participant *to = list_entry(l, struct participant, link);
+        size_t n = 0;
+        list_for_each(m, &r->participants)
+        {
+            const struct participant *p = list_entry(m, struct participant, link);
+            bool news = p->priv->quality_dirty || to->priv->quality_dirty;
+            if (news && (p == to || receives_from(to, p)))
+                list[n++] = quality_of(p, to);
+        }
+        if (n && to->state == PARTICIPANT_ACTIVE)
+            TELL(to, quality, list, n);
+    }
+    list_for_each(l, &r->participants)
+    {
+        list_entry(l, struct participant, link)->priv->quality_dirty = false;
+    }
+    free(list);
+}
+
+void quality_tick(struct room_server *rs, int64_t now_us)
+{
+    (void)now_us;
+    list_for_each(l, &rs->rooms)
+    {
+        room_quality(list_entry(l, struct room, link));
+    }
+}
+
+/* ---- which layers are wanted ---- */
+
+static int quality_of_layer(const struct track *t, int layer)
+{
+    int best = QUALITY_HIGH;
+    for (uint8_t i = 0; i < t->desc.layer_count; i++)
+        if (t->desc.layers[i].spatial_layer == layer)
+            best = t->desc.layers[i].quality;
+    return best;
+}
+
+/* The highest quality that somebody wants at present; -1: nobody wants any. */
+static int highest_demand(struct track *t)
+{
+    int highest = -1;
+    list_for_each(l, &t->subscriptions)
+    {
+        const struct subscription *s = list_entry(l, struct subscription, by_track);
+        const struct choice *c = choice_of(s->subscriber, t->sid, false);
+        if (s->codec_failed || (c && c->has_settings && c->settings.disabled))
+            continue;
+        int q = QUALITY_HIGH;
+        if (c && c->has_settings && !(c->settings.width && c->settings.height)) {
+            q = c->settings.quality <= QUALITY_HIGH ? (int)c->settings.quality : QUALITY_HIGH;
+        } else if (c && c->has_settings) {
+            int fit = -1;
+            for (uint8_t i = 0; i < t->desc.layer_count; i++) {
+                const struct track_layer *y = &t->desc.layers[i];
+                if ((y->width >= c->settings.width || y->height >= c->settings.height) &&
+                    (fit < 0 || y->spatial_layer < fit))
+                    fit = y->spatial_layer;
+            }
+            q = fit < 0 ? QUALITY_HIGH : quality_of_layer(t, fit);
+        } else if (s->subscriber->adaptive_stream) {
+            q = QUALITY_LOW;
+        }
+        highest = q > highest ? q : highest;
+    }
+    return highest;
+}
+
+static void tell_demand(struct room_track *t, int highest)
+{
+    struct codec_demand d = {.codec = t->t.mime[0] ? strchr(t->t.mime, '/') + 1 : ""};
+    char lower[TRACK_MIME_MAX];
+    text_copy(lower, sizeof lower, d.codec);
+    for (char *c = lower; *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    d.codec = lower;
+    for (int q = 0; q < 3; q++)
+        t->demand.enabled[q] = d.enabled[q] = q <= highest;
+    t->demand.told = true;
+    t->demand.lower_due_us = 0;
+    TELL(t->t.publisher, demand, t->t.sid, &d, 1);
+}
+
+/* Increases are told at once; decreases when they have lasted, so that a viewer who comes back soon costs no key
+ * frame. */
+void demand_update(struct room_track *t, int64_t now_us)
+{
+    if (t->t.desc.kind != TRACK_VIDEO || !t->t.published)
+        return;
+    int highest = highest_demand(&t->t);
+    int told = -1;
+    for (int q = 0; t->demand.told && q < 3; q++)
+        told = t->demand.enabled[q] ? q : told;
+    if (t->demand.told ? highest > told : highest >= 0) {
+        tell_demand(t, highest);
+    } else if (highest == told && t->demand.told) {
+        t->demand.lower_due_us = 0;
+    } else if (!t->demand.lower_due_us) {
+        t->demand.lower_due_us = now_us + ROOM_DEMAND_LATER_US;
+    } else if (now_us >= t->demand.lower_due_us) {
+        tell_demand(t, highest);
+    }
+}

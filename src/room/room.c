@@ -1,0 +1,225 @@
+/* One room: made, found, counted, ended. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "room/internal.h"
+
+struct room *room_find(struct room_server *rs, const char *name)
+{
+    struct room_private *priv;
+    HASH_FIND(hh, rs->by_name, name, strlen(name), priv);
+    return priv ? priv->room : NULL;
+}
+
+struct participant *room_participant(struct room *r, const char *identity)
+{
+    list_for_each(l, &r->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        if (strcmp(p->identity, identity) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+struct participant *room_participant_sid(struct room *r, const char *sid)
+{
+    list_for_each(l, &r->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        if (strcmp(p->sid, sid) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+struct track *room_find_track(struct room *r, const char *sid)
+{
+    list_for_each(l, &r->participants)
+    {
+        struct track *t = participant_find_track(list_entry(l, struct participant, link), sid);
+        if (t)
+            return t;
+    }
+    return NULL;
+}
+
+static void apply_options(struct room *r, const struct room_options *o)
+{
+    if (o->empty_timeout_s)
+        r->empty_timeout_s = o->empty_timeout_s;
+    if (o->departure_timeout_s)
+        r->departure_timeout_s = o->departure_timeout_s;
+    if (o->max_participants)
+        r->max_participants = o->max_participants;
+}
+
+static struct room *room_new(struct room_server *rs, const char *name, const char *metadata)
+{
+    struct room *r = calloc(1, sizeof *r);
+    struct room_private *priv = calloc(1, sizeof *priv);
+    char *own_name = strdup(name), *own_metadata = strdup(metadata ? metadata : "");
+    if (!r || !priv || !own_name || !own_metadata) {
+        free(r);
+        free(priv);
+        free(own_name);
+        free(own_metadata);
+        return NULL;
+    }
+    r->server = rs;
+    r->priv = priv;
+    priv->room = r;
+    r->name = own_name;
+    r->metadata = own_metadata;
+    sid_make(r->sid, "RM_");
+    r->created_wall_us = r->version_us = server_wall_us(rs);
+    priv->created_us = server_now_us(rs);
+    r->empty_timeout_s = (uint32_t)rs->cfg->room.empty_timeout_s;
+    r->departure_timeout_s = (uint32_t)rs->cfg->room.departure_timeout_s;
+    r->max_participants = (uint32_t)rs->cfg->room.max_participants;
+    list_init(&r->participants);
+    list_add_tail(&rs->rooms, &r->link);
+    HASH_ADD_KEYPTR(hh, rs->by_name, r->name, strlen(r->name), priv);
+    rs->room_count++;
+    return r;
+}
+
+int room_create(struct room_server *rs, const char *name, const struct room_options *o, struct room **ret)
+{
+    if (!name || !*name)
+        return -EINVAL;
+    if (rs->cfg->limits.room_name_bytes && strlen(name) > (size_t)rs->cfg->limits.room_name_bytes)
+        return -ENAMETOOLONG;
+    if (o->metadata && rs->cfg->limits.metadata_bytes &&
+        strlen(o->metadata) > (size_t)rs->cfg->limits.metadata_bytes)
+        return -ENAMETOOLONG;
+    struct room *r = room_find(rs, name);
+    if (r) {
+        apply_options(r, o);
+        if (o->metadata && *o->metadata)
+            room_set_metadata(r, o->metadata);
+        *ret = r;
+        return 0;
+    }
+    if (rs->cfg->room.max_rooms && rs->room_count >= (size_t)rs->cfg->room.max_rooms)
+        return -ENOSPC;
+    r = room_new(rs, name, o->metadata);
+    if (!r)
+        return -ENOMEM;
+    apply_options(r, o);
+    log_info("room.started", "room=%s sid=%s", r->name, r->sid);
+    if (rs->watch.room_started)
+        rs->watch.room_started(rs->watch.arg, r);
+    *ret = r;
+    return 0;
+}
+
+void room_delete(struct room *r, enum leave_reason reason)
+{
+    struct room_server *rs = r->server;
+    if (r->priv->closing)
+        return;
+    r->priv->closing = true;
+    while (!list_empty(&r->participants))
+        participant_remove(list_entry(r->participants.next, struct participant, link), reason, LEAVE_DISCONNECT, true,
+            false);
+    log_info("room.finished", "room=%s sid=%s", r->name, r->sid);
+    if (rs->watch.room_finished)
+        rs->watch.room_finished(rs->watch.arg, r);
+    HASH_DELETE(hh, rs->by_name, r->priv);
+    list_del(&r->link);
+    rs->room_count--;
+    free(r->name);
+    free(r->metadata);
+    free(r->priv);
+    free(r);
+}
+
+static void tell_room_update(struct room *r)
+{
+    r->version_us = server_wall_us(r->server);
+    list_for_each(l, &r->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        if (p->priv->told_joined)
+            TELL(p, room_update, r);
+    }
+}
+
+int room_set_metadata(struct room *r, const char *metadata)
+{
+    if (r->server->cfg->limits.metadata_bytes && strlen(metadata) > (size_t)r->server->cfg->limits.metadata_bytes)
+        return -ENAMETOOLONG;
+    char *own = strdup(metadata);
+    if (!own)
+        return -ENOMEM;
+    free(r->metadata);
+    r->metadata = own;
+    tell_room_update(r);
+    return 0;
+}
+
+/* Agents and recorders do not keep a room alive and do not count (LiveKit's rule). */
+bool participant_counts(const struct participant *p)
+{
+    return !p->permission.hidden && !p->permission.recorder && !p->permission.agent && p->kind != PARTICIPANT_AGENT &&
+           p->kind != PARTICIPANT_EGRESS;
+}
+
+void room_count(struct room *r)
+{
+    uint32_t members = 0, publishers = 0, standard = 0;
+    bool recording = false;
+    list_for_each(l, &r->participants)
+    {
+        const struct participant *p = list_entry(l, struct participant, link);
+        if (p->permission.recorder)
+            recording = true;
+        if (p->kind != PARTICIPANT_AGENT && p->kind != PARTICIPANT_EGRESS && !p->permission.recorder)
+            standard++;
+        if (!participant_counts(p))
+            continue;
+        members++;
+        publishers += p->is_publisher;
+    }
+    if (members != r->participant_count || publishers != r->publisher_count)
+        r->priv->counts_dirty = true;
+    r->participant_count = members;
+    r->publisher_count = publishers;
+    r->priv->left_us = standard ? 0 : server_now_us(r->server);
+    if (recording != r->active_recording) {
+        r->active_recording = recording;
+        tell_room_update(r);
+    }
+}
+
+static bool room_expired(const struct room *r, int64_t now_us)
+{
+    const struct room_private *priv = r->priv;
+    list_for_each(l, &r->participants)
+    {
+        const struct participant *p = list_entry(l, struct participant, link);
+        if (p->kind != PARTICIPANT_AGENT && p->kind != PARTICIPANT_EGRESS && !p->permission.recorder)
+            return false;
+    }
+    if (priv->left_us)
+        return now_us - priv->left_us >= r->departure_timeout_s * 1000000ll;
+    return now_us - priv->created_us >= r->empty_timeout_s * 1000000ll;
+}
+
+void room_tick(struct room *r, int64_t now_us)
+{
+    list_for_each_safe(l, &r->participants)
+    {
+        participant_tick(list_entry(l, struct participant, link), now_us);
+    }
+    room_flush_bulk(r, now_us);
+    if (r->priv->counts_dirty && now_us - r->priv->counts_told_us >= ROOM_QUALITY_US) {
+        r->priv->counts_dirty = false;
+        r->priv->counts_told_us = now_us;
+        tell_room_update(r);
+    }
+    if (room_expired(r, now_us))
+        room_delete(r, LEAVE_ROOM_CLOSED);
+}

@@ -1,0 +1,380 @@
+/* Who receives what: wishes, permissions, and their bindings to the media side. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "room/internal.h"
+
+/* ---- wishes ---- */
+
+struct choice *choice_of(struct participant *p, const char *sid, bool make)
+{
+    struct choice *c;
+    HASH_FIND_STR(p->priv->choices, sid, c);
+    if (c || !make || strlen(sid) >= ROOM_SID_MAX || HASH_COUNT(p->priv->choices) >= ROOM_CHOICES_MAX)
+        return c;
+    c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    text_copy(c->sid, sizeof c->sid, sid);
+    HASH_ADD_STR(p->priv->choices, sid, c);
+    return c;
+}
+
+static void choice_free(struct participant *p, struct choice *c)
+{
+    HASH_DEL(p->priv->choices, c);
+    free(c);
+}
+
+void choices_done(struct participant *p)
+{
+    struct choice *c, *next;
+    HASH_ITER(hh, p->priv->choices, c, next)
+    {
+        choice_free(p, c);
+    }
+}
+
+void choices_expire(struct participant *p, int64_t now_us)
+{
+    struct choice *c, *next;
+    HASH_ITER(hh, p->priv->choices, c, next)
+    {
+        if (!c->expires_us || now_us < c->expires_us)
+            continue;
+        char sid[ROOM_SID_MAX];
+        text_copy(sid, sizeof sid, c->sid);
+        choice_free(p, c);
+        TELL(p, subscription_failed, sid, SUBSCRIPTION_TRACK_NOT_FOUND);
+    }
+}
+
+static bool wanted(struct participant *p, const struct track *t)
+{
+    const struct choice *c = choice_of(p, t->sid, false);
+    return c && c->chosen ? c->subscribe : p->auto_subscribe;
+}
+
+/* ---- permissions ---- */
+
+void permissions_done(struct participant *p)
+{
+    for (size_t i = 0; i < p->priv->permission_count; i++) {
+        free(p->priv->permissions[i].sid);
+        free(p->priv->permissions[i].identity);
+        free(p->priv->permissions[i].tracks);
+    }
+    free(p->priv->permissions);
+    p->priv->permissions = NULL;
+    p->priv->permission_count = 0;
+}
+
+static bool entry_allows(const struct permission_entry *e, const struct track *t)
+{
+    if (e->all_tracks)
+        return true;
+    for (size_t i = 0; i < e->track_count; i++)
+        if (strcmp(e->tracks[i], t->sid) == 0)
+            return true;
+    return false;
+}
+
+static bool publisher_allows(const struct participant *publisher, const struct participant *p, const struct track *t)
+{
+    if (publisher->priv->permission_all)
+        return true;
+    for (size_t i = 0; i < publisher->priv->permission_count; i++) {
+        const struct permission_entry *e = &publisher->priv->permissions[i];
+        bool named = (e->identity && strcmp(e->identity, p->identity) == 0) || (e->sid && strcmp(e->sid, p->sid) == 0);
+        if (named && entry_allows(e, t))
+            return true;
+    }
+    return false;
+}
+
+bool participant_may_subscribe(const struct participant *p, const struct track *t)
+{
+    return t->published && t->publisher != p && p->permission.can_subscribe && participant_visible(t->publisher, p) &&
+           publisher_allows(t->publisher, p, t);
+}
+
+static bool copy_entry(struct permission_entry *e, const struct track_permission *from)
+{
+    e->all_tracks = from->all_tracks;
+    e->sid = from->sid && *from->sid ? strdup(from->sid) : NULL;
+    e->identity = from->identity && *from->identity ? strdup(from->identity) : NULL;
+    e->tracks = from->track_count ? calloc(from->track_count, sizeof *e->tracks) : NULL;
+    if (from->track_count && !e->tracks)
+        return false;
+    for (size_t i = 0; i < from->track_count; i++)
+        if (strlen(from->track_sids[i]) < ROOM_SID_MAX)
+            text_copy(e->tracks[e->track_count++], ROOM_SID_MAX, from->track_sids[i]);
+    return true;
+}
+
+static void replace_permissions(struct participant *p, bool all, const struct track_permission *list, size_t n)
+{
+    permissions_done(p);
+    p->priv->permission_all = all;
+    if (all || !n)
+        return;
+    p->priv->permissions = calloc(n, sizeof *p->priv->permissions);
+    for (size_t i = 0; p->priv->permissions && i < n; i++) {
+        p->priv->permission_count++;
+        if (!copy_entry(&p->priv->permissions[i], &list[i]))
+            return;
+    }
+}
+
+/* Takes effect for one subscriber: before and after are compared, so that only changes are told. */
+static void permission_effect(struct participant *publisher, struct participant *p, const bool *before)
+{
+    size_t i = 0;
+    list_for_each(l, &publisher->tracks)
+    {
+        struct track *t = list_entry(l, struct track, link);
+        bool after = publisher_allows(publisher, p, t);
+        if (after != before[i++])
+            TELL(p, subscription_permission, publisher->sid, t->sid, after);
+        subscriptions_reconcile(p, t);
+    }
+}
+
+void participant_subscription_permission(struct participant *p, bool all, const struct track_permission *list,
+    size_t n)
+{
+    size_t tracks = 0, people = 0, at = 0;
+    list_for_each(l, &p->tracks)
+    {
+        tracks++;
+    }
+    list_for_each(l, &p->room->participants)
+    {
+        people++;
+    }
+    bool *before = calloc(tracks * people + 1, sizeof *before);
+    if (!before)
+        return;
+    list_for_each(l, &p->room->participants)
+    {
+        const struct participant *o = list_entry(l, struct participant, link);
+        list_for_each(m, &p->tracks)
+        {
+            before[at++] = publisher_allows(p, o, list_entry(m, struct track, link));
+        }
+    }
+    replace_permissions(p, all, list, n);
+    at = 0;
+    list_for_each(l, &p->room->participants)
+    {
+        struct participant *o = list_entry(l, struct participant, link);
+        if (o != p)
+            permission_effect(p, o, before + at);
+        at += tracks;
+    }
+    free(before);
+}
+
+/* ---- subscriptions ---- */
+
+static struct subscription *find(const struct participant *p, const struct track *t)
+{
+    list_for_each(l, &p->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        if (s->track == t)
+            return s;
+    }
+    return NULL;
+}
+
+void subscription_stop(struct subscription *s)
+{
+    struct room_server *rs = s->subscriber->room->server;
+    if (!s->number)
+        return;
+    struct sfu_command c = {.type = SFU_SUB_REMOVE,
+        .worker = s->subscriber->subscriber->worker,
+        .peer = s->subscriber->subscriber->number,
+        .track = s->track->id,
+        .sub = s->number};
+    rs->host.post(rs->host.arg, &c);
+    HASH_DELETE(hh, rs->subs, s);
+    s->number = 0;
+    s->live = false;
+}
+
+void subscription_end(struct subscription *s)
+{
+    struct participant *p = s->subscriber;
+    struct participant *publisher = s->track->publisher;
+    subscription_stop(s);
+    peer_unbind(p->subscriber, s);
+    list_del(&s->by_subscriber);
+    list_del(&s->by_track);
+    bool microphone = s->track->desc.source == SOURCE_MICROPHONE;
+    free(s);
+    if (p->priv->leaving)
+        return;
+    if (microphone && publisher->priv->told_active) {
+        struct speaker quiet = {.participant_sid = publisher->sid};
+        TELL(p, speakers, &quiet, 1);
+    }
+    negotiation_needed(p);
+}
+
+void subscription_start(struct subscription *s, const struct sdp_section_result *section)
+{
+    struct participant *p = s->subscriber;
+    struct room_server *rs = p->room->server;
+    struct room_track *t = track_private(s->track);
+    int at = sdp_plan_find(&p->subscriber->plan, s->key);
+    const struct sdp_track *st = at >= 0 ? sdp_plan_track(&p->subscriber->plan, (unsigned)at) : NULL;
+    if (!st)
+        return;
+    s->number = server_number(rs);
+    text_copy(s->mid, sizeof s->mid, section->mid);
+    HASH_ADD(hh, rs->subs, number, sizeof s->number, s);
+    struct sfu_command c = {.type = SFU_SUB_ADD,
+        .worker = p->subscriber->worker,
+        .peer = p->subscriber->number,
+        .track = t->t.id,
+        .sub = s->number};
+    c.sub_add.track_worker = t->worker;
+    c.sub_add.kind = (uint8_t)t->t.desc.kind;
+    c.sub_add.ssrc = st->ssrc;
+    c.sub_add.rtx_ssrc = section->codecs[0].rtx_pt >= 0 ? st->rtx_ssrc : 0;
+    c.sub_add.encrypted = t->t.desc.encryption != 0;
+    c.sub_add.paused = true; /* subscription_apply says what is wanted */
+    text_copy(c.sub_add.cname, sizeof c.sub_add.cname, t->t.publisher->sid);
+    peer_section(section, &c.sub_add.section);
+    c.sub_add.section.rid_count = c.sub_add.section.ssrc_count = 0;
+    rs->host.post(rs->host.arg, &c);
+    subscription_apply(s);
+    log_debug("subscription.started", "room=%s subscriber=%s track=%s mid=%s sub=%u", p->room->name, p->identity,
+        t->t.sid, s->mid, s->number);
+    demand_update(t, server_now_us(rs));
+}
+
+/* The spatial layer that serves a size or quality best: the lowest that is at least as large. */
+static int8_t wanted_layer(const struct participant *p, const struct track *t, const struct track_settings *set)
+{
+    const struct track_desc *d = &t->desc;
+    if (!t->simulcast || d->layer_count < 2)
+        return -1;
+    if (!set)
+        return p->adaptive_stream ? 0 : -1;
+    int best = -1, highest = 0;
+    for (uint8_t i = 0; i < d->layer_count; i++) {
+        const struct track_layer *l = &d->layers[i];
+        highest = l->spatial_layer > highest ? l->spatial_layer : highest;
+        bool fits = set->width && set->height
+                        ? (l->width >= set->width || l->height >= set->height)
+                        : l->quality >= (uint8_t)set->quality;
+        if (fits && (best < 0 || l->spatial_layer < best))
+            best = l->spatial_layer;
+    }
+    return (int8_t)(best < 0 ? highest : best);
+}
+
+void subscription_apply(struct subscription *s)
+{
+    if (!s->number)
+        return;
+    struct room_server *rs = s->subscriber->room->server;
+    const struct choice *choice = choice_of(s->subscriber, s->track->sid, false);
+    const struct track_settings *set = choice && choice->has_settings ? &choice->settings : NULL;
+    struct sfu_command c = {.type = SFU_SUB_SET,
+        .worker = s->subscriber->subscriber->worker,
+        .peer = s->subscriber->subscriber->number,
+        .track = s->track->id,
+        .sub = s->number};
+    c.sub_set.paused = set && set->disabled;
+    c.sub_set.max_layer = wanted_layer(s->subscriber, s->track, set);
+    c.sub_set.max_fps = set && set->fps < 255 ? (uint8_t)set->fps : 0;
+    rs->host.post(rs->host.arg, &c);
+}
+
+static void subscribe(struct participant *p, struct track *t)
+{
+    struct subscription *s = calloc(1, sizeof *s);
+    if (!s)
+        return;
+    s->subscriber = p;
+    s->track = t;
+    s->layer = -1;
+    list_add_tail(&p->subscriptions, &s->by_subscriber);
+    list_add_tail(&t->subscriptions, &s->by_track);
+    speakers_greet(p, t->publisher);
+    p->priv->quality_dirty = true;
+    negotiation_needed(p);
+}
+
+void subscriptions_reconcile(struct participant *p, struct track *t)
+{
+    if (!p->priv->told_joined || p->priv->leaving)
+        return;
+    bool should = participant_may_subscribe(p, t) && wanted(p, t);
+    struct subscription *s = find(p, t);
+    if (should && !s) {
+        subscribe(p, t);
+    } else if (!should && s) {
+        subscription_end(s);
+        demand_update(track_private(t), server_now_us(p->room->server));
+    }
+}
+
+void subscriptions_reconcile_all(struct participant *p)
+{
+    list_for_each(l, &p->room->participants)
+    {
+        struct participant *publisher = list_entry(l, struct participant, link);
+        list_for_each(m, &publisher->tracks)
+        {
+            subscriptions_reconcile(p, list_entry(m, struct track, link));
+        }
+    }
+}
+
+void subscriptions_of_new_track(struct track *t)
+{
+    list_for_each(l, &t->publisher->room->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        struct choice *c = choice_of(p, t->sid, false);
+        if (c)
+            c->expires_us = 0;
+        subscriptions_reconcile(p, t);
+    }
+}
+
+void participant_subscribe(struct participant *p, const char *track_sid, bool subscribe_it)
+{
+    struct choice *c = choice_of(p, track_sid, true);
+    if (!c)
+        return;
+    c->chosen = true;
+    c->subscribe = subscribe_it;
+    struct track *t = room_find_track(p->room, track_sid);
+    if (t) {
+        c->expires_us = 0;
+        subscriptions_reconcile(p, t);
+    } else {
+        c->expires_us = subscribe_it ? server_now_us(p->room->server) + ROOM_SUBSCRIBE_WAIT_US : 0;
+    }
+}
+
+void participant_track_settings(struct participant *p, const char *track_sid, const struct track_settings *set)
+{
+    struct choice *c = choice_of(p, track_sid, true);
+    if (!c)
+        return;
+    c->has_settings = true;
+    c->settings = *set;
+    struct track *t = room_find_track(p->room, track_sid);
+    struct subscription *s = t ? find(p, t) : NULL;
+    if (!s)
+        return;
+    subscription_apply(s);
+    demand_update(track_private(t), server_now_us(p->room->server));
+}

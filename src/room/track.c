@@ -1,0 +1,466 @@
+/* Tracks: announced, published when their m-line is negotiated, muted, ended. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "base/log.h"
+#include "room/internal.h"
+
+bool source_allowed(const struct permission *perm, enum track_source s)
+{
+    return perm->can_publish && (!perm->publish_sources || (perm->publish_sources & 1u << s));
+}
+
+struct track *participant_find_track(struct participant *p, const char *track_sid)
+{
+    list_for_each(l, &p->tracks)
+    {
+        struct track *t = list_entry(l, struct track, link);
+        if (strcmp(t->sid, track_sid) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static struct track *find_any(struct participant *p, const char *track_sid)
+{
+    struct track *t = participant_find_track(p, track_sid);
+    if (t)
+        return t;
+    list_for_each(l, &p->pending)
+    {
+        t = list_entry(l, struct track, link);
+        if (strcmp(t->sid, track_sid) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static char source_letter(enum track_source s)
+{
+    switch (s) {
+    case SOURCE_CAMERA:
+        return 'C';
+    case SOURCE_MICROPHONE:
+        return 'M';
+    case SOURCE_SCREEN_SHARE:
+        return 'S';
+    case SOURCE_SCREEN_SHARE_AUDIO:
+        return 's';
+    case SOURCE_UNKNOWN:
+        break;
+    }
+    return 0;
+}
+
+static const char *default_stream(enum track_source s)
+{
+    switch (s) {
+    case SOURCE_CAMERA:
+    case SOURCE_MICROPHONE:
+        return "camera";
+    case SOURCE_SCREEN_SHARE:
+    case SOURCE_SCREEN_SHARE_AUDIO:
+        return "screen";
+    case SOURCE_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+/* Layers get the rid and spatial index that LiveKit's clients use for their quality. */
+static void fill_layers(struct track_layer *layers, uint8_t n)
+{
+    static const char *const rids[] = {"q", "h", "f"};
+    for (uint8_t i = 0; i < n; i++) {
+        int index = 0;
+        for (uint8_t k = 0; k < n; k++)
+            index += layers[k].quality < layers[i].quality;
+        layers[i].spatial_layer = index;
+        if (!layers[i].rid[0] && index < 3)
+            text_copy(layers[i].rid, sizeof layers[i].rid, rids[index]);
+    }
+}
+
+struct room_track *track_new(struct participant *p, const struct track_desc *d)
+{
+    struct room_track *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->t.publisher = p;
+    t->t.desc = *d;
+    char prefix[6] = "TR_";
+    char letter = source_letter(d->source);
+    size_t n = 3;
+    prefix[n++] = d->kind == TRACK_VIDEO ? 'V' : 'A';
+    if (letter)
+        prefix[n++] = letter;
+    sid_make(t->t.sid, prefix);
+    if (!t->t.desc.stream[0])
+        text_copy(t->t.desc.stream, sizeof t->t.desc.stream, default_stream(d->source));
+    fill_layers(t->t.desc.layers, t->t.desc.layer_count);
+    if (!t->t.desc.codec_count) { /* one entry, its type unknown until media is negotiated */
+        t->t.desc.codec_count = 1;
+        text_copy(t->t.desc.codecs[0].cid, sizeof t->t.desc.codecs[0].cid, d->cid);
+    }
+    for (uint8_t i = 0; i < t->t.desc.codec_count; i++) {
+        struct track_codec *c = &t->t.desc.codecs[i];
+        if (!c->layer_count && d->kind == TRACK_VIDEO) {
+            memcpy(c->layers, t->t.desc.layers, sizeof c->layers);
+            c->layer_count = t->t.desc.layer_count;
+        }
+        fill_layers(c->layers, c->layer_count);
+        if (!c->layer_mode && d->kind == TRACK_VIDEO) {
+            bool svc = strcasecmp(c->mime, "video/vp9") == 0 || strcasecmp(c->mime, "video/av1") == 0;
+            c->layer_mode = svc ? 2 : 1;
+        }
+    }
+    t->t.version_us = server_wall_us(p->room->server);
+    list_init(&t->t.link);
+    list_init(&t->t.subscriptions);
+    return t;
+}
+
+static bool cid_in_use(const struct list *tracks, const char *cid)
+{
+    list_for_each(l, tracks)
+    {
+        if (strcmp(list_entry(l, struct track, link)->desc.cid, cid) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t list_length(const struct list *head)
+{
+    size_t n = 0;
+    list_for_each(l, head)
+    {
+        n++;
+    }
+    return n;
+}
+
+static enum request_reason add_backup_codec(struct participant *p, const struct track_desc *d, const char *sid)
+{
+    struct track *t = find_any(p, sid);
+    if (!t)
+        return REQUEST_NOT_FOUND;
+    for (uint8_t i = 0; i < d->codec_count; i++) {
+        uint8_t k = 0;
+        while (k < t->desc.codec_count && strcasecmp(t->desc.codecs[k].mime, d->codecs[i].mime) != 0)
+            k++;
+        if (k == TRACK_CODECS_MAX)
+            return REQUEST_LIMIT_EXCEEDED;
+        t->desc.codecs[k] = d->codecs[i];
+        if (k == t->desc.codec_count)
+            t->desc.codec_count++;
+    }
+    TELL(p, track_published, d->codec_count && d->codecs[0].cid[0] ? d->codecs[0].cid : d->cid, t);
+    return REQUEST_OK;
+}
+
+enum request_reason participant_add_track(struct participant *p, const struct track_desc *d, const char *sid)
+{
+    const struct config *cfg = p->room->server->cfg;
+    if (!source_allowed(&p->permission, d->source))
+        return REQUEST_NOT_ALLOWED;
+    if (sid && *sid)
+        return add_backup_codec(p, d, sid);
+    if (!d->cid[0])
+        return REQUEST_INVALID_REQUEST;
+    if (list_length(&p->pending) >= ROOM_PENDING_TRACKS_MAX ||
+        (cfg->limits.tracks_max && list_length(&p->tracks) >= (size_t)cfg->limits.tracks_max))
+        return REQUEST_LIMIT_EXCEEDED;
+    bool queued = cid_in_use(&p->tracks, d->cid) || cid_in_use(&p->pending, d->cid);
+    struct room_track *t = track_new(p, d);
+    if (!t)
+        return REQUEST_LIMIT_EXCEEDED;
+    list_add_tail(&p->pending, &t->t.link);
+    if (queued)
+        return REQUEST_QUEUED;
+    TELL(p, track_published, d->cid, &t->t);
+    /* its m-line may have been negotiated before the announcement came */
+    struct room_peer *peer = p->publisher;
+    const struct sdp_section_result *s = peer_section_for_track(peer, &t->t.desc);
+    if (s)
+        track_publish(t, peer, s);
+    return REQUEST_OK;
+}
+
+static bool names_track(const struct track_desc *d, const char *cid)
+{
+    if (strcmp(d->cid, cid) == 0)
+        return true;
+    for (uint8_t i = 0; i < d->codec_count; i++)
+        if (d->codecs[i].cid[0] && strcmp(d->codecs[i].cid, cid) == 0)
+            return true;
+    return false;
+}
+
+static enum track_kind kind_of(const struct sdp_section_result *s)
+{
+    return s->kind == SDP_KIND_VIDEO ? TRACK_VIDEO : TRACK_AUDIO;
+}
+
+static bool queued_behind_another(struct participant *p, const struct track *t)
+{
+    if (cid_in_use(&p->tracks, t->desc.cid))
+        return true;
+    list_for_each(l, &p->pending)
+    {
+        const struct track *o = list_entry(l, struct track, link);
+        if (o == t)
+            return false;
+        if (strcmp(o->desc.cid, t->desc.cid) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The announced track that this section carries: by its id, else the first of its kind, because clients sometimes
+ * change ids on the way. NULL: none is announced yet. */
+struct room_track *track_for_section(struct room_peer *peer, const struct sdp_section_result *s)
+{
+    struct participant *p = peer->participant;
+    struct track *first = NULL;
+    list_for_each(l, &p->pending)
+    {
+        struct track *t = list_entry(l, struct track, link);
+        if (t->desc.kind != kind_of(s) || queued_behind_another(p, t))
+            continue;
+        if (s->msid_track && names_track(&t->desc, s->msid_track))
+            return track_private(t);
+        first = first ? first : t;
+    }
+    return first ? track_private(first) : NULL;
+}
+
+static bool section_taken(const struct participant *p, const char *mid)
+{
+    list_for_each(l, &p->tracks)
+    {
+        if (strcmp(list_entry(l, struct track, link)->mid, mid) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The reverse: a negotiated section that sends and has no track yet. */
+const struct sdp_section_result *peer_section_for_track(struct room_peer *peer, const struct track_desc *d)
+{
+    const struct sdp_section_result *first = NULL;
+    for (unsigned i = 0; peer->result && i < peer->result->n_sections; i++) {
+        const struct sdp_section_result *s = &peer->result->sections[i];
+        if (s->rejected || !(s->dir & SDP_RECVONLY) || s->kind > SDP_KIND_VIDEO || kind_of(s) != d->kind ||
+            section_taken(peer->participant, s->mid))
+            continue;
+        if (s->msid_track && names_track(d, s->msid_track))
+            return s;
+        first = first ? first : s;
+    }
+    return first;
+}
+
+static void describe_codec(struct room_track *t, const struct sdp_section_result *s)
+{
+    const struct sdp_bound_codec *c = &s->codecs[0];
+    t->codec = c->id;
+    t->extra_codecs = c->id == SDP_CODEC_RED && !t->t.desc.encryption ? SDP_CODEC_BIT(SDP_CODEC_OPUS) : 0;
+    text_copy(t->fmtp, sizeof t->fmtp, c->fmtp ? c->fmtp : "");
+    text_copy(t->t.mime, sizeof t->t.mime, sdp_codec_mime(c->id));
+    struct track_codec *own = &t->t.desc.codecs[0];
+    text_copy(own->mime, sizeof own->mime, t->t.mime);
+    text_copy(own->mid, sizeof own->mid, s->mid);
+    if (s->msid_track && strcmp(own->cid, s->msid_track) != 0)
+        text_copy(own->sdp_cid, sizeof own->sdp_cid, s->msid_track);
+    t->t.simulcast = s->n_rids > 1 || s->ssrc_simulcast;
+}
+
+static void announce_track(struct room_track *t, const struct sdp_section_result *s)
+{
+    struct room_server *rs = t->t.publisher->room->server;
+    struct sfu_command c = {
+        .type = SFU_TRACK_ADD, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
+    peer_section(s, &c.track_add.section);
+    c.track_add.kind = (uint8_t)t->t.desc.kind;
+    c.track_add.encrypted = t->t.desc.encryption != 0;
+    c.track_add.muted = t->t.desc.muted || t->t.server_muted;
+    rs->host.post(rs->host.arg, &c);
+}
+
+void track_publish(struct room_track *t, struct room_peer *peer, const struct sdp_section_result *s)
+{
+    struct participant *p = peer->participant;
+    struct room_server *rs = p->room->server;
+    if (!s->n_codecs)
+        return;
+    t->peer = peer;
+    t->worker = peer->worker;
+    t->t.id = server_number(rs);
+    text_copy(t->t.mid, sizeof t->t.mid, s->mid);
+    describe_codec(t, s);
+    t->published_us = server_now_us(rs);
+    t->demand.lower_due_us = t->published_us + ROOM_DEMAND_FIRST_US;
+    HASH_ADD(hh, rs->tracks, t.id, sizeof t->t.id, t);
+    list_del(&t->t.link);
+    list_add_tail(&p->tracks, &t->t.link);
+    t->t.published = true;
+    t->t.version_us = server_wall_us(rs);
+    announce_track(t, s);
+    log_info("track.published", "room=%s identity=%s track=%s mime=%s mid=%s layers=%u", p->room->name, p->identity,
+        t->t.sid, t->t.mime, t->t.mid, s->n_rids);
+    if (!p->is_publisher) {
+        p->is_publisher = true;
+        room_count(p->room);
+    }
+    participant_changed(p, false);
+    if (rs->watch.track_changed)
+        rs->watch.track_changed(rs->watch.arg, &t->t, true);
+    subscriptions_of_new_track(&t->t);
+}
+
+void track_republish(struct room_track *t, const struct sdp_section_result *s)
+{
+    if (!s->n_codecs)
+        return;
+    bool codec_changed = t->codec != s->codecs[0].id;
+    describe_codec(t, s);
+    announce_track(t, s);
+    if (codec_changed) {
+        t->t.version_us = server_wall_us(t->t.publisher->room->server);
+        participant_changed(t->t.publisher, true);
+    }
+}
+
+/* A queued announcement of the same cid takes its turn. */
+static void next_in_queue(struct participant *p, const char *cid)
+{
+    list_for_each(l, &p->pending)
+    {
+        struct track *t = list_entry(l, struct track, link);
+        if (strcmp(t->desc.cid, cid) == 0) {
+            TELL(p, track_published, cid, t);
+            return;
+        }
+    }
+}
+
+void track_end(struct room_track *t)
+{
+    struct participant *p = t->t.publisher;
+    struct room_server *rs = p->room->server;
+    bool published = t->t.published;
+    char cid[TRACK_CID_MAX];
+    text_copy(cid, sizeof cid, t->t.desc.cid);
+    list_del(&t->t.link);
+    while (!list_empty(&t->t.subscriptions))
+        subscription_end(list_entry(t->t.subscriptions.next, struct subscription, by_track));
+    if (published) {
+        t->t.published = false;
+        HASH_DELETE(hh, rs->tracks, t);
+        struct sfu_command c = {
+            .type = SFU_TRACK_REMOVE, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
+        rs->host.post(rs->host.arg, &c);
+        log_info("track.unpublished", "room=%s identity=%s track=%s", p->room->name, p->identity, t->t.sid);
+        if (rs->watch.track_changed)
+            rs->watch.track_changed(rs->watch.arg, &t->t, false);
+        if (!p->priv->leaving)
+            participant_changed(p, false);
+    }
+    free(t);
+    if (!p->priv->leaving)
+        next_in_queue(p, cid);
+}
+
+static void set_muted(struct room_track *t)
+{
+    struct room_server *rs = t->t.publisher->room->server;
+    t->t.version_us = server_wall_us(rs);
+    if (t->t.published) {
+        struct sfu_command c = {
+            .type = SFU_TRACK_MUTE, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
+        c.muted = t->t.desc.muted || t->t.server_muted;
+        rs->host.post(rs->host.arg, &c);
+    }
+    participant_changed(t->t.publisher, true);
+}
+
+enum request_reason participant_mute_track(struct participant *p, const char *track_sid, bool muted)
+{
+    struct track *t = find_any(p, track_sid);
+    if (!t)
+        return REQUEST_NOT_FOUND;
+    if (t->desc.muted == muted && !(t->server_muted && !muted))
+        return REQUEST_OK;
+    t->desc.muted = muted;
+    if (!muted)
+        t->server_muted = false;
+    set_muted(track_private(t));
+    return REQUEST_OK;
+}
+
+enum request_reason participant_admin_mute(struct participant *p, const char *track_sid, bool muted)
+{
+    struct track *t = find_any(p, track_sid);
+    if (!t)
+        return REQUEST_NOT_FOUND;
+    TELL(p, mute, track_sid, muted);
+    t->server_muted = muted;
+    t->desc.muted = muted;
+    set_muted(track_private(t));
+    return REQUEST_OK;
+}
+
+enum request_reason participant_update_audio(struct participant *p, const char *track_sid, const uint8_t *features,
+    size_t n)
+{
+    struct track *t = find_any(p, track_sid);
+    if (!t)
+        return REQUEST_NOT_FOUND;
+    if (t->desc.kind != TRACK_AUDIO || n > TRACK_FEATURES_MAX)
+        return REQUEST_INVALID_REQUEST;
+    memcpy(t->desc.features, features, n);
+    t->desc.feature_count = (uint8_t)n;
+    t->desc.stereo = false;
+    t->desc.disable_dtx = false;
+    for (size_t i = 0; i < n; i++) {
+        t->desc.stereo |= features[i] == 0;
+        t->desc.disable_dtx |= features[i] == 1;
+    }
+    t->version_us = server_wall_us(p->room->server);
+    participant_changed(p, true);
+    return REQUEST_OK;
+}
+
+enum request_reason participant_update_video(struct participant *p, const char *track_sid, uint32_t width,
+    uint32_t height)
+{
+    struct track *t = find_any(p, track_sid);
+    if (!t)
+        return REQUEST_NOT_FOUND;
+    if (t->desc.kind != TRACK_VIDEO)
+        return REQUEST_INVALID_REQUEST;
+    t->desc.width = width;
+    t->desc.height = height;
+    t->version_us = server_wall_us(p->room->server);
+    participant_changed(p, true);
+    return REQUEST_OK;
+}
+
+/* Ends what the permission no longer allows, and tells the client so. */
+void tracks_check_permission(struct participant *p)
+{
+    struct list *heads[] = {&p->tracks, &p->pending};
+    for (int i = 0; i < 2; i++) {
+        list_for_each_safe(l, heads[i])
+        {
+            struct track *t = list_entry(l, struct track, link);
+            if (source_allowed(&p->permission, t->desc.source))
+                continue;
+            TELL(p, track_unpublished, t);
+            track_end(track_private(t));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/* What the media side tells control: fixed structs, in order per worker. */
+#ifndef SFU_EVENT_H
+#define SFU_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/addr.h"
+#include "rtp/payload.h"
+
+enum sfu_event_type {
+    SFU_EVENT_PEER_STATE,   /* peer */
+    SFU_EVENT_PEER_REMOVED, /* peer: its resources are gone */
+    SFU_EVENT_PEER_QUALITY, /* peer: once in QUALITY_INTERVAL_US while connected */
+    SFU_EVENT_TRACK_LIVE,   /* track: first packet of the track; also when its codec changed */
+    SFU_EVENT_TRACK_LEVEL,  /* track: audio level over the last window, each SPEAKER_INTERVAL_US while it speaks */
+    SFU_EVENT_SUB_LIVE,     /* sub, track: first packet forwarded */
+    SFU_EVENT_SUB_LAYER,    /* sub, track: another layer is forwarded, or none fits */
+    SFU_EVENT_DATA_OPEN,    /* peer: _reliable and _lossy are open */
+};
+
+enum sfu_peer_state {
+    SFU_PEER_CONNECTING,
+    SFU_PEER_CONNECTED,    /* ICE and DTLS are up */
+    SFU_PEER_DISCONNECTED, /* nothing heard for a while; may come back */
+    SFU_PEER_FAILED,       /* nothing heard for too long, or DTLS failed */
+    SFU_PEER_CLOSED,       /* the other side sent close_notify */
+};
+
+struct sfu_event {
+    enum sfu_event_type type;
+    uint8_t worker;
+    uint32_t peer, track, sub;
+    union {
+        struct {
+            enum sfu_peer_state state;
+            bool tcp;              /* the selected pair is ICE-TCP */
+            struct addr remote;
+            char reason[48];       /* of FAILED */
+        } peer_state;
+        struct {
+            float loss;            /* 0 to 1, worst direction, lately */
+            uint32_t rtt_ms, jitter_ms;
+            uint64_t bytes_in, bytes_out;
+        } quality;
+        struct {
+            enum payload_codec codec;
+        } live;
+        struct {
+            float level;           /* 0 to 1, linear, of the loudest part of the window */
+            bool active;
+        } level;
+        struct {
+            int8_t layer;          /* spatial layer forwarded; -1: none */
+            bool paused;
+        } layer;
+    };
+};
+
+#endif
