@@ -72,9 +72,10 @@ struct config {
         int udp_port;                     /* of the first worker; worker n has udp_port + n */
         int tcp_port;                     /* ICE-TCP; 0: none */
         struct config_addrs announced_ip; /* told to clients in front of the interfaces' own addresses */
-        char *stun_server; /* host:port asked for our public address at start; "": nobody is asked */
-        enum config_switch
-            loopback;          /* loopback candidates; auto: with --dev, or where there is no other address */
+        char *stun_server;                /* HOST:PORT to ask for our public address at start; "": nobody */
+
+        /* loopback candidates; auto: with --dev, or where there is no other address */
+        enum config_switch loopback;
         bool ipv6;             /* IPv6 candidates */
         int workers;           /* 0: one for each processor we may use */
         int buffer_bytes;      /* socket buffer asked for, each way */
