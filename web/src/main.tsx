@@ -1,0 +1,7 @@
+import '@fontsource-variable/figtree/wght.css'
+import { createRoot } from 'react-dom/client'
+import { App } from './app'
+import './styles.css'
+
+const place = document.getElementById('app')
+if (place) createRoot(place).render(<App />)
