@@ -25,7 +25,7 @@ space       := $(empty) $(empty)
 comma       := ,
 B           ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 PREFIX      ?= /usr/local
-SYSCONFDIR  ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+SYSCONFDIR  ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 DESTDIR     ?=
 STAGES      ?=
 T           ?=
@@ -225,7 +225,7 @@ install: all web
 	@install -m 755 $(B)/fanlight $(BINDIR)/fanlight
 	@rm -rf $(SHAREDIR)/web && cp -r web/dist $(SHAREDIR)/web && chmod -R u=rwX,go=rX $(SHAREDIR)/web
 	@install -m 644 README.md LICENSE conf/fanlight.conf $(DOCDIR)
-	@sed 's,@BINDIR@,$(PREFIX)/bin,; s,@CONFDIR@,$(SYSCONFDIR)/fanlight,' systemd/fanlight.service >$(LIBDIR)/systemd/system/fanlight.service
+	@sed 's,/usr/local/,$(PREFIX)/,; s,/etc/fanlight,$(SYSCONFDIR)/fanlight,' systemd/fanlight.service >$(LIBDIR)/systemd/system/fanlight.service
 	@chmod 644 $(LIBDIR)/systemd/system/fanlight.service
 	@install -m 644 systemd/sysusers.d/fanlight.conf $(LIBDIR)/sysusers.d/fanlight.conf
 	@install -m 644 systemd/sysctl.d/fanlight.conf $(LIBDIR)/sysctl.d/60-fanlight.conf
