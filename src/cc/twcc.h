@@ -53,7 +53,7 @@ struct twcc_sent {
     uint32_t sent_us; /* low 32 bits of the send time */
     uint16_t size;    /* bytes on the wire as the caller counts them; 0: free */
     uint8_t tag;      /* the caller's: probe cluster or kind of packet */
-    uint8_t reported; /* seen in a report as received */
+    uint8_t reported; /* what reports said so far: 0 nothing, 1 missing, 2 received */
 };
 
 struct twcc_sender {
@@ -83,10 +83,11 @@ int twcc_sender_init(struct twcc_sender *s, struct twcc_sent *slots, size_t coun
 /* Gives the next number to a packet that is sent now. size: 1 and up. */
 uint16_t twcc_sender_next(struct twcc_sender *s, int64_t now_us, uint16_t size, uint8_t tag);
 
-/* Reads a feedback block (RTCP_RTPFB, RTCP_FMT_TWCC) and calls fn for each of our packets that it covers, in
- * order; packets that an earlier report showed as received are left out, as are numbers never sent or no
- * longer in the ring. Returns how many calls were made; -EBADMSG, with no call made, if the block is unsound
- * (more statuses than bytes for them, deltas missing). */
+/* Reads a feedback block (RTCP_RTPFB, RTCP_FMT_TWCC) and calls fn for each of our packets that it brings news
+ * of, in order: at most once as missing and once as received (a late packet may turn from the one to the
+ * other). Numbers never sent or no longer in the ring are passed over. Returns how many calls were made;
+ * -EBADMSG, with no call made, if the block is unsound (more statuses than bytes for them, deltas missing).
+ */
 typedef void (*twcc_result_fn)(void *arg, const struct twcc_result *r);
 int twcc_sender_feedback(struct twcc_sender *s, const struct rtcp_block *b, twcc_result_fn fn, void *arg);
 

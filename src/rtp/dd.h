@@ -37,9 +37,9 @@ struct dd_structure {
     uint8_t chain_of_target[DD_TARGETS_MAX]; /* the chain that protects a target; DD_NO_CHAIN */
     uint8_t target_spatial[DD_TARGETS_MAX];  /* layer that a decode target stands for */
     uint8_t target_temporal[DD_TARGETS_MAX];
-    uint8_t resolution_count; /* 0, or spatial_max + 1 */
-    uint16_t width[DD_SPATIAL_MAX];
-    uint16_t height[DD_SPATIAL_MAX];
+    uint8_t resolution_count;       /* 0, or spatial_max + 1 */
+    uint32_t width[DD_SPATIAL_MAX]; /* pixels, 1 to 65536 */
+    uint32_t height[DD_SPATIAL_MAX];
     struct dd_deps templates[DD_TEMPLATES_MAX];
 };
 #define DD_NO_CHAIN 0xff
@@ -51,7 +51,8 @@ struct dd {
     bool has_active_targets; /* active_targets was in the descriptor */
     uint8_t template_id;     /* 0 to 63, as sent */
     uint16_t frame_number;
-    uint32_t active_targets; /* bit a decode target; from the descriptor, or all of a new structure */
+    uint32_t active_targets; /* bit a decode target; valid if has_active_targets or has_structure (then all of
+                                them) */
     struct dd_deps deps;     /* of this frame: its template with what the descriptor overrides */
 };
 
@@ -67,7 +68,8 @@ static inline enum dd_indication dd_indication_of(const struct dd_deps *d, unsig
 int dd_parse(const void *data, size_t len, struct dd_structure *s, struct dd *ret);
 
 /* Puts what d knows into i: START, END, KEY, DISCARDABLE, LAYER_SYNC, LAYERS. A descriptor knows better than
- * the payload. */
+ * the payload. s is the structure that d was read with; NULL after -EAGAIN: START and END only, and no KEY.
+ */
 void dd_to_payload(const struct dd *d, const struct dd_structure *s, struct payload_info *i);
 
 #define DD_FRAME_NUMBER_OFF 1 /* the frame number's two bytes within the descriptor */

@@ -15,7 +15,7 @@ struct nack_entry {
     int64_t seq;      /* extended */
     int64_t since_us; /* found missing */
     int64_t next_us;  /* time to ask (again) */
-    int64_t asked_us; /* first time it was asked for; 0: not yet */
+    int64_t asked_us; /* first time it was asked for; valid if tries > 0 */
     uint8_t tries;
 };
 
@@ -35,9 +35,9 @@ enum nack_arrival {
     NACK_NEW,       /* ahead of everything so far (the gap before it, if any, is now missing) */
     NACK_REORDERED, /* was missing, came by itself */
     NACK_RECOVERED, /* was missing and asked for */
-    NACK_OLD,       /* a duplicate, or given up, or from before the start */
-    NACK_RESTART,   /* so far ahead that the source must have jumped: nothing of the gap is asked for, see
-                       key_frame */
+    NACK_OLD, /* a duplicate, or given up, or from before the start; it may still be of use to receivers */
+    NACK_RESTART, /* so far ahead that the source must have jumped: nothing of the gap is asked for, see
+                     key_frame */
 };
 
 void nack_init(struct nack *n);

@@ -42,6 +42,7 @@ enum {
     PAYLOAD_LAYERS = 1 << 8,          /* spatial and temporal are valid */
     PAYLOAD_INTER_LAYER = 1 << 9,     /* VP9: predicted from the lower spatial layer of the same picture */
     PAYLOAD_FLEXIBLE = 1 << 10,       /* VP9: references are given as differences of picture ids */
+    PAYLOAD_SEQUENCE = 1 << 11, /* H.264: parameter sets come along; AV1: a coded video sequence begins */
 };
 
 struct payload_info {
@@ -54,7 +55,7 @@ struct payload_info {
     uint8_t key_index;      /* KEYIDX of VP8 */
     uint8_t picture_id_off; /* where the picture id is, from the start of the payload; 0: there is none */
     uint8_t tl0_off;        /* the same for tl0 */
-    uint8_t descriptor_len; /* bytes of the payload descriptor */
+    uint8_t patch_len; /* leading bytes of the payload that payload_patch may change; 0: nothing to patch */
 };
 
 /* Reads one payload (len > 0). 0; -EBADMSG when the descriptor is impossible (*ret untouched): the packet
@@ -72,12 +73,13 @@ static inline unsigned payload_picture_id_bits(const struct payload_info *i)
     return i->flags & PAYLOAD_PICTURE_ID_LONG ? 15 : 7;
 }
 
-/* How many leading bytes of the payload payload_patch may change: copy these, take the rest from the shared
- * packet. */
+/* How many leading bytes of the payload payload_patch may change (at most PAYLOAD_PATCH_MAX): copy these,
+ * take the rest from the shared packet. */
 static inline size_t payload_patch_len(const struct payload_info *i)
 {
-    return i->flags & (PAYLOAD_PICTURE_ID | PAYLOAD_TL0) ? i->descriptor_len : 0;
+    return i->patch_len;
 }
+#define PAYLOAD_PATCH_MAX 8
 
 /* Writes another picture id and tl0 into a copy of the payload's first payload_patch_len bytes, in place and
  * without changing lengths (a 7-bit picture id keeps 7 bits). Does nothing where the payload has none. 0, or

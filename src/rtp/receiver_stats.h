@@ -24,7 +24,8 @@ struct receiver_stats {
     uint64_t expected_prior;
     uint64_t received_prior;
     struct rtp_clock clock; /* from the newest SR */
-    uint32_t lsr;
+    uint32_t lsr;           /* middle 32 bits of its NTP time */
+    int64_t lsr_us;         /* its arrival */
 };
 
 void receiver_stats_init(struct receiver_stats *s, uint32_t ssrc, uint32_t rate);

@@ -87,7 +87,7 @@ struct rewrite_origin {
     uint64_t seq;    /* extended outgoing number */
 };
 
-/* slots: a power of two, 16 or more, the caller's until the end. The first number is first_seq & 0x7fff (RFC
+/* slots: a power of two, 16 to 16384, the caller's until the end. The first number is first_seq & 0x7fff (RFC
  * 3711 section 3.3.1: the upper half makes receivers guess the rollover counter); the first timestamp is
  * first_ts. 0 or -EINVAL. */
 int rewrite_init(struct rewrite *r, struct rewrite_slot *slots, size_t count, uint16_t first_seq,

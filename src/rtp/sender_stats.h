@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include "rtp/rtcp.h"
 
-#define SENDER_STATS_REPORTS 4 /* own reports remembered: a receiver answers the last one or the one before  \
-                                */
+#define SENDER_STATS_REPORTS                                                                                 \
+    4 /* own reports remembered: a receiver answers the last one or the one before                           \
+       */
 
 struct sender_stats {
     uint32_t ssrc;

@@ -1,0 +1,281 @@
+#include "rtp/rewrite.h"
+
+#include <errno.h>
+#include "rtp/seq.h"
+
+#define SLOTS_MIN 16
+#define SLOTS_MAX 16384 /* a jump of half the number space would look like a step back */
+#define CLOCK_TRUST_US                                                                                       \
+    1000000 /* sender reports that differ more than this from arrival times are not believed */
+#define PICTURE_ID_MASK 0x7fff
+
+int rewrite_init(struct rewrite *r, struct rewrite_slot *slots, size_t count, uint16_t first_seq,
+    uint32_t first_ts, uint32_t rate)
+{
+    if (count < SLOTS_MIN || count > SLOTS_MAX || (count & (count - 1)) != 0 || rate == 0)
+        return -EINVAL;
+    *r = (struct rewrite){
+        .slots = slots,
+        .mask = (uint32_t)count - 1,
+        .rate = rate,
+        .next = first_seq & 0x7fff,
+        .first = first_seq & 0x7fff,
+        .first_ts = first_ts,
+    };
+    for (size_t i = 0; i < count; i++)
+        slots[i] = (struct rewrite_slot){0};
+    return 0;
+}
+
+static struct rewrite_slot *slot_of(const struct rewrite *r, uint64_t seq)
+{
+    return &r->slots[seq & r->mask];
+}
+
+/* The oldest outgoing number that the ring still has. */
+static uint64_t oldest(const struct rewrite *r)
+{
+    uint64_t held = r->next - r->first;
+    return held > r->mask + UINT64_C(1) ? r->next - r->mask - 1 : r->first;
+}
+
+static int64_t slot_src(const struct rewrite *r, const struct rewrite_slot *s)
+{
+    return seq_near32(r->epochs[s->epoch].src_first, s->src);
+}
+
+/* Gives the next outgoing number to the source number src. */
+static struct rewrite_slot *slot_add(struct rewrite *r, int64_t src, enum rewrite_state state)
+{
+    struct rewrite_slot *s = slot_of(r, r->next++);
+    *s = (struct rewrite_slot){
+        .src = (uint32_t)src,
+        .picture_shift = r->picture_shift,
+        .epoch = r->epoch,
+        .state = (uint8_t)state,
+    };
+    return s;
+}
+
+/* Holds numbers for what is missing between the newest source number and src. A gap wider than the ring
+ * becomes as wide as the ring: receivers see that something is missing, and nothing of it can come late. */
+static void hold_gap(struct rewrite *r, int64_t src)
+{
+    int64_t gap = src - r->src_highest - 1;
+    if (gap > (int64_t)r->mask + 1)
+        gap = (int64_t)r->mask + 1;
+    for (int64_t i = gap; i > 0; i--)
+        (void)slot_add(r, src - i, REWRITE_HELD);
+}
+
+/* The outgoing number of a source number of this epoch; false: it has none (any more). */
+static bool find_src(const struct rewrite *r, int64_t src, uint64_t *ret)
+{
+    uint64_t low = oldest(r), high = r->next;
+    if (low < r->epochs[r->epoch].out_first)
+        low = r->epochs[r->epoch].out_first;
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        int64_t at = slot_src(r, slot_of(r, mid));
+        if (at == src) {
+            *ret = mid;
+            return true;
+        }
+        if (at < src)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return false;
+}
+
+/* What in becomes under the number seq, whose slot is s. */
+static struct rewrite_out make_out(
+    const struct rewrite *r, uint64_t seq, const struct rewrite_slot *s, const struct rtp_packet *in)
+{
+    const struct rewrite_epoch *e = &r->epochs[s->epoch];
+    unsigned mask = in->payload.flags & PAYLOAD_PICTURE_ID_LONG ? PICTURE_ID_MASK : 0x7f;
+    return (struct rewrite_out){
+        .seq = seq,
+        .ts = in->ts + e->ts_offset,
+        .picture_id = (uint16_t)((in->payload.picture_id - s->picture_shift) & mask),
+        .frame_number = (uint16_t)(in->frame_number + e->frame_offset),
+        .tl0 = (uint8_t)(in->payload.tl0 + e->tl0_offset),
+    };
+}
+
+/* The outgoing timestamp at which a source other than the last one begins. */
+static uint32_t aligned_ts(const struct rewrite *r, const struct rtp_packet *first, int64_t arrival_us,
+    const struct rtp_clock *from, const struct rtp_clock *to)
+{
+    uint32_t by_arrival = r->last_ts + (uint32_t)rtp_us_to_units(arrival_us - r->last_us, r->rate);
+    if (!from || !to || !from->valid || !to->valid || from->rate != r->rate || to->rate != r->rate)
+        return by_arrival;
+    uint32_t in_old_source = rtp_clock_ts(from, rtp_clock_ntp(to, first->ts));
+    uint32_t by_report = in_old_source + r->epochs[r->epoch].ts_offset;
+    int64_t differ = ts_diff(by_report, by_arrival);
+    int64_t trust = rtp_us_to_units(CLOCK_TRUST_US, r->rate);
+    return differ > trust || differ < -trust ? by_arrival : by_report;
+}
+
+void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet *first, int64_t arrival_us,
+    const struct rtp_clock *from, const struct rtp_clock *to)
+{
+    const struct rewrite_epoch *old = &r->epochs[r->epoch];
+    uint32_t ts = r->first_ts;
+    if (r->started) {
+        ts = old->used && old->source == source ? first->ts + old->ts_offset
+                                                : aligned_ts(r, first, arrival_us, from, to);
+        uint32_t step = r->rate / 1000 ? r->rate / 1000 : 1;
+        if (ts_diff(ts, r->last_ts) < (int64_t)step)
+            ts = r->last_ts + step; /* a key frame may be older than what the other layer has sent by now */
+    }
+    uint8_t index = (uint8_t)((r->epoch + 1) % REWRITE_EPOCHS);
+    struct rewrite_epoch e = {
+        .source = source,
+        .ts_offset = ts - first->ts,
+        .used = true,
+        .src_first = first->ext_seq,
+        .out_first = r->next,
+    };
+    if (r->has_frame && rtp_has(first, RTP_EXT_DEPENDENCY))
+        e.frame_offset = (uint16_t)(r->last_frame + 1 - first->frame_number);
+    if (r->has_tl0 && payload_is(&first->payload, PAYLOAD_TL0))
+        e.tl0_offset = (uint8_t)(r->last_tl0 + 1 - first->payload.tl0);
+    r->picture_shift = 0;
+    if (r->has_picture && payload_is(&first->payload, PAYLOAD_PICTURE_ID))
+        r->picture_shift = (uint16_t)((first->payload.picture_id - r->last_picture - 1) & PICTURE_ID_MASK);
+    r->epochs[index] = e;
+    r->epoch = index;
+    r->src_highest = first->ext_seq - 1;
+    r->src_has_picture = false;
+    r->live = true;
+}
+
+void rewrite_pause(struct rewrite *r)
+{
+    r->live = false;
+}
+
+/* Is this the first packet of a picture newer than all before it in this epoch? Remembers it. */
+static bool picture_is_new(struct rewrite *r, const struct payload_info *i)
+{
+    if (!payload_is(i, PAYLOAD_PICTURE_ID))
+        return false;
+    if (r->src_has_picture && seq_diff_bits(i->picture_id, r->src_picture, payload_picture_id_bits(i)) <= 0)
+        return false;
+    r->src_has_picture = true;
+    r->src_picture = i->picture_id;
+    return true;
+}
+
+/* Remembers how far the outgoing stream has come. */
+static void note_sent(
+    struct rewrite *r, const struct rtp_packet *in, const struct rewrite_out *out, int64_t arrival_us)
+{
+    if (!r->started || ts_newer(out->ts, r->last_ts))
+        r->last_ts = out->ts;
+    r->started = true;
+    r->last_us = arrival_us;
+    if (payload_is(&in->payload, PAYLOAD_PICTURE_ID)) {
+        r->has_picture = true;
+        r->last_picture = out->picture_id;
+    }
+    if (payload_is(&in->payload, PAYLOAD_TL0)) {
+        r->has_tl0 = true;
+        r->last_tl0 = out->tl0;
+    }
+    if (rtp_has(in, RTP_EXT_DEPENDENCY)) {
+        r->has_frame = true;
+        r->last_frame = out->frame_number;
+    }
+}
+
+int rewrite_packet(
+    struct rewrite *r, const struct rtp_packet *in, int64_t arrival_us, struct rewrite_out *ret)
+{
+    if (!r->live)
+        return -ENOTCONN;
+    int64_t src = in->ext_seq;
+    if (src < r->epochs[r->epoch].src_first)
+        return -ESTALE;
+    if (src > r->src_highest) {
+        hold_gap(r, src);
+        (void)picture_is_new(r, &in->payload);
+        uint64_t seq = r->next;
+        struct rewrite_slot *s = slot_add(r, src, REWRITE_SENT);
+        r->src_highest = src;
+        *ret = make_out(r, seq, s, in);
+        note_sent(r, in, ret, arrival_us);
+        return 0;
+    }
+    uint64_t seq;
+    if (!find_src(r, src, &seq))
+        return -ESTALE;
+    struct rewrite_slot *s = slot_of(r, seq);
+    if (s->state != REWRITE_HELD)
+        return s->state == REWRITE_SENT ? -EALREADY : -ESTALE;
+    s->state = REWRITE_SENT;
+    *ret = make_out(r, seq, s, in);
+    return 0;
+}
+
+void rewrite_drop(struct rewrite *r, const struct rtp_packet *in)
+{
+    int64_t src = in->ext_seq;
+    if (!r->live || src < r->epochs[r->epoch].src_first)
+        return;
+    if (src > r->src_highest) {
+        hold_gap(r, src);
+        r->src_highest = src;
+        /* VP9's references are differences of picture ids, so there the holes must stay. */
+        if (picture_is_new(r, &in->payload) && in->payload.codec == PAYLOAD_VP8)
+            r->picture_shift = (r->picture_shift + 1) & PICTURE_ID_MASK;
+        return;
+    }
+    uint64_t seq;
+    if (find_src(r, src, &seq) && slot_of(r, seq)->state == REWRITE_HELD)
+        slot_of(r, seq)->state = REWRITE_FILTERED;
+}
+
+/* The slot of an extended outgoing number that is still known; else NULL. */
+static const struct rewrite_slot *slot_known(const struct rewrite *r, uint64_t seq)
+{
+    if (seq < oldest(r) || seq >= r->next)
+        return NULL;
+    const struct rewrite_slot *s = slot_of(r, seq);
+    const struct rewrite_epoch *e = &r->epochs[s->epoch];
+    /* Its epoch's place may belong to a later one by now. */
+    return s->state != REWRITE_NONE && e->used && seq >= e->out_first ? s : NULL;
+}
+
+int rewrite_find(const struct rewrite *r, uint16_t out_seq, struct rewrite_origin *ret)
+{
+    int64_t seq = seq_near((int64_t)r->next, out_seq);
+    const struct rewrite_slot *s = seq >= 0 ? slot_known(r, (uint64_t)seq) : NULL;
+    if (!s)
+        return -ENOENT;
+    *ret = (struct rewrite_origin){
+        .state = (enum rewrite_state)s->state,
+        .source = r->epochs[s->epoch].source,
+        .src_seq = slot_src(r, s),
+        .seq = (uint64_t)seq,
+    };
+    return 0;
+}
+
+int rewrite_again(const struct rewrite *r, const struct rewrite_origin *o, const struct rtp_packet *in,
+    struct rewrite_out *ret)
+{
+    const struct rewrite_slot *s = slot_known(r, o->seq);
+    if (!s || r->epochs[s->epoch].source != o->source || slot_src(r, s) != o->src_seq ||
+        in->ext_seq != o->src_seq)
+        return -ENOENT;
+    *ret = make_out(r, o->seq, s, in);
+    return 0;
+}
+
+uint32_t rewrite_ts_offset(const struct rewrite *r)
+{
+    return r->epochs[r->epoch].ts_offset;
+}
