@@ -23,6 +23,7 @@ struct twcc_recorder {
     uint8_t count;                   /* feedback packet counter of the next report */
     int64_t next_us;                 /* when the next report is due; INT64_MAX: nothing to report */
     int64_t last_us;                 /* when the last report was made */
+    int64_t since_us;                /* first arrival since then */
     uint32_t packets;                /* recorded since the last report */
     uint64_t dropped;                /* arrivals that were too old to report */
     int64_t arrival_us[TWCC_WINDOW]; /* by number; 0: not received */
@@ -40,7 +41,8 @@ static inline int64_t twcc_recorder_next_timeout(const struct twcc_recorder *r)
 }
 
 /* Appends one feedback block (of at most w's room) about what came since the last one. false: nothing to
- * report, or no room (w->bad). True with pending still set: more than one block was needed, call again with
+ * report, or no room (w->bad;
+ * 640 bytes are always enough). True with pending still set: more than one block was needed, call again with
  * the next datagram. A report names numbers that are missing so far; they are reported again if they come
  * later. */
 bool twcc_recorder_write(
