@@ -90,6 +90,10 @@ enum sdp_codec_id sdp_codec_from_mime(const char *mime);
 /* Audio or video; SDP_KIND_OTHER for RTX and OTHER. */
 enum sdp_kind sdp_codec_kind(enum sdp_codec_id id);
 
+/* What stands in an rtpmap: Hz and channels. 0 for RTX (the clock is that of what it repeats) and OTHER. */
+uint32_t sdp_codec_clock_hz(enum sdp_codec_id id);
+uint8_t sdp_codec_channels(enum sdp_codec_id id);
+
 /* The URI of an extension, static; and back (SDP_EXT_COUNT if the server has no name for it). */
 const char *sdp_ext_uri(enum sdp_ext ext);
 enum sdp_ext sdp_ext_find(const char *uri);

@@ -130,8 +130,9 @@ struct sdp_result {
 
 /* Answers an offer. n must be offer->n_media, decisions in the order of the m-lines. The answer has the same
  * m-lines and mids, only payload types of the offer with their meaning unchanged, and no reference to the
- * offer or the arguments. A section outside of the offer's BUNDLE group, other than the first, is rejected,
- * and so is one of which no codec is left.
+ * offer or the arguments. A section outside of the offer's BUNDLE group is rejected (without a group: all but
+ * the first that can be accepted), and so is one of whose codecs none is left. A track that the client cannot
+ * take leaves its section without it.
  * 0 and *ret (sdp_free); -EINVAL with a reason in err for an offer that cannot be answered; -ENOMEM. */
 int sdp_answer(const struct sdp_session *offer, const struct sdp_local *local,
     const struct sdp_decision *decisions, unsigned n, struct sdp_session **ret, char *err, size_t err_size);
@@ -140,7 +141,8 @@ int sdp_answer(const struct sdp_session *offer, const struct sdp_local *local,
 struct sdp_offer_section {
     enum sdp_kind kind; /* audio, video or application */
     const char *mid;
-    const struct sdp_track *track; /* NULL: inactive (application sections: always) */
+    const struct sdp_track *track; /* NULL: inactive (application sections: always NULL) */
+    bool rejected;                 /* port 0: the client refused it once */
 };
 
 /* Offers sections that send. setup:actpass, our own payload types (the same for a codec in every section),

@@ -1,8 +1,9 @@
 /* Which outgoing track sits in which section of a peer connection, over all its negotiations.
  *
- * Sections never go away and never change place, mid or kind (RFC 8829, section 5.2.2). A section that lost
- * its track goes through one description as inactive before it carries another one, so that the client sees
- * the old track end (two tracks with one stream id would otherwise look like one).
+ * Sections never go away and never change place; ours never change mid or kind either (RFC 8829,
+ * section 5.2.2). A section that lost its track goes through one description as inactive before it carries
+ * another one, so that the client sees the old track end (two tracks with one stream id would otherwise look
+ * like one).
  *
  *           bind                 sdp_plan_unbind               sdp_plan_commit
  *   IDLE ----------> BOUND ----------------------> RETIRING -------------------> IDLE
@@ -62,11 +63,15 @@ unsigned sdp_plan_free(const struct sdp_plan *p, enum sdp_kind kind);
 /* Appends a data section if there is none. Its index, -ENOSPC or -ENOMEM. */
 int sdp_plan_add_data(struct sdp_plan *p);
 
+/* The client refused section i of our offer: it is never used again, and later offers have it at port 0. A
+ * track in it loses its section. */
+void sdp_plan_drop(struct sdp_plan *p, unsigned i);
+
 /* Takes over the sections of a client's offer: new ones are added, IDLE if the client only receives there and
- * TAKEN otherwise; a section that changed sides changes state, and a bound one on which the client no longer
+ * TAKEN otherwise; one that changed sides changes state, and a bound one on which the client no longer
  * receives loses its track (its key is gone: see sdp_plan_find). The answer under way is taken to show every
- * retiring section as inactive. 0; -EINVAL with a reason in err if sections vanished or changed kind or mid,
- * with nothing changed; -ENOMEM. */
+ * retiring section as inactive. 0; -EINVAL with a reason in err, and nothing changed, if sections vanished or
+ * have no mid, or a bound one has another mid or kind; -ENOMEM. */
 int sdp_plan_adopt(struct sdp_plan *p, const struct sdp_session *offer, char *err, size_t err_size);
 
 /* Our offer of all sections (sdp_offer), in which every retiring one is inactive. */

@@ -143,7 +143,8 @@ struct sdp_media {
     struct sdp_candidate *candidates;
     unsigned n_candidates;
     bool end_of_candidates;
-    uint16_t sctp_port; /* 0 if absent; also read from the older a=sctpmap */
+    uint16_t
+        sctp_port; /* also read from the older a=sctpmap; 5000 if absent, 0 if closed or no data section */
     bool has_max_message_size;
     uint64_t max_message_size; /* bytes; 0 written means no limit (RFC 8841, section 6.1) */
     uint32_t as_kbps;          /* b=AS; 0 if absent */
