@@ -3,7 +3,7 @@
  *
  * A session belongs to one thread. Its callbacks run inside dtls_session_input, _timeout, _start, _write,
  * _close and _fingerprint_add; they may call dtls_session_write and _close, but not free the session. After
- * the handshake it is records in, records out. */
+ * the handshake it is records in, records out. ops.send must not call back. */
 #ifndef DTLS_SESSION_H
 #define DTLS_SESSION_H
 
@@ -77,7 +77,7 @@ int dtls_session_fingerprint_add(
 /* A client sends its ClientHello; both sides start the handshake's clock. Input starts a server by itself. */
 void dtls_session_start(struct dtls_session *s, int64_t now_us);
 
-/* One datagram from the peer. Anything that is not DTLS or does not decrypt is dropped and counted. */
+/* One datagram from the peer. What is not DTLS is dropped and counted, what does not decrypt is dropped. */
 void dtls_session_input(struct dtls_session *s, const uint8_t *data, size_t len, int64_t now_us);
 
 /* Sends again what is due. To be called at or after dtls_session_next_timeout_us. */
