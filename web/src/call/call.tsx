@@ -53,7 +53,7 @@ export function Call({ session, info }: { session: Session; info: RoomInfo }) {
           onSettings={() => setSettings(true)}
         />
       </footer>
-      <Sounds sounds={state.sounds} />
+      <Sounds sounds={state.sounds} onBlocked={session.soundBlocked} />
       {settings && <Settings session={session} onClose={() => setSettings(false)} />}
     </div>
   )

@@ -61,7 +61,7 @@ export function mediaWords(error: unknown, kind: MediaKind): Words | null {
       if (kind === 'screen') return { title: 'Nothing to share', text: 'The browser found no screen or window that it can share.' }
       return {
         title: `No ${what} found`,
-        text: `Connect a ${what}, or go on without one. Others will still ${kind === 'camera' ? 'hear' : 'see'} you.`,
+        text: `Connect a ${what} and try again, or go on without one.`,
       }
     case 'NotReadableError':
     case 'TrackStartError':
@@ -87,7 +87,7 @@ export function mediaWords(error: unknown, kind: MediaKind): Words | null {
 /** Words for the browser's lack of any camera or microphone access. */
 export const insecureWords: Words = {
   title: 'No camera or microphone on this address',
-  text: 'Browsers give camera and microphone to secure pages only. You can still join to watch and listen.',
+  text: 'Browsers give camera and microphone to secure pages only. You can still watch, listen and chat.',
 }
 
 /** Words for a failed answer of the server's REST API, or none at all. */

@@ -11,7 +11,8 @@ import {
   type RoomOptions,
   type ScreenShareCaptureOptions,
 } from 'livekit-client'
-import { mediaWords, type MediaKind } from '../lib/errors'
+import { insecureWords, mediaWords, type MediaKind } from '../lib/errors'
+import { mediaAvailable } from '../media/devices'
 import type { Devices } from '../storage'
 import { Chat } from './chat'
 import { Notices } from './notices'
@@ -56,7 +57,6 @@ const visible = [
   RoomEvent.LocalTrackUnpublished,
   RoomEvent.ActiveSpeakersChanged,
   RoomEvent.ConnectionQualityChanged,
-  RoomEvent.AudioPlaybackStatusChanged,
 ] as const
 
 const screenOptions: ScreenShareCaptureOptions = {
@@ -76,6 +76,7 @@ export class Session {
   readonly ended: Promise<Ending>
   /** What the person last wanted on, for joining again. */
   readonly wanted = { microphone: false, camera: false }
+  readonly #blocked = new Set<string>()
   #drawing = false
 
   constructor(options: SessionOptions) {
@@ -143,11 +144,21 @@ export class Session {
     }
   }
 
-  /** Must be called from a click: that is what lets the browser play sound. */
-  async startSound(): Promise<void> {
-    await this.room.startAudio().catch(() => undefined)
-    await this.room.startVideo().catch(() => undefined)
+  /**
+   * What became of playing somebody's sound. The room's own canPlaybackAudio is
+   * not asked: it also looks at an AudioContext that nothing is played through,
+   * and which does not start on a machine without a sound card.
+   */
+  readonly soundBlocked = (key: string, blocked: boolean): void => {
+    if (blocked) this.#blocked.add(key)
+    else this.#blocked.delete(key)
     this.#changed()
+  }
+
+  /** Must be called from a click: that is what lets the browser play sound. */
+  startSound(): void {
+    // Each player tells by itself whether it plays now.
+    this.room.startAudio().catch(() => undefined)
   }
 
   async leave(): Promise<void> {
@@ -159,7 +170,7 @@ export class Session {
     try {
       await action()
     } catch (error) {
-      this.notices.problem(mediaWords(error, what))
+      this.notices.problem(mediaAvailable() ? mediaWords(error, what) : insecureWords)
     } finally {
       this.#wait(what, false)
     }
@@ -195,7 +206,7 @@ export class Session {
       microphone: me.isMicrophoneEnabled,
       camera: me.isCameraEnabled,
       screen: me.isScreenShareEnabled,
-      soundBlocked: !room.canPlaybackAudio,
+      soundBlocked: this.#blocked.size > 0,
     })
   }
 }
