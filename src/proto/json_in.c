@@ -429,6 +429,7 @@ static int parse_error(const json_error_t *e)
 {
     switch (json_error_code(e)) {
     case json_error_out_of_memory:
+    case json_error_unknown: /* jansson gives no reason only where an allocation of its own failed */
         return -ENOMEM;
     case json_error_invalid_utf8:
     case json_error_null_character:
@@ -449,7 +450,7 @@ int proto_from_json(const ProtobufCMessageDescriptor *type, const char *text, si
     int err = check_extent(text, len);
     if (err)
         return err;
-    json_error_t why;
+    json_error_t why = {0};
     json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!j)
         return parse_error(&why);

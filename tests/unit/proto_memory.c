@@ -127,11 +127,12 @@ static int parse(void)
         "{\"clientInfo\":{\"version\":\"17\"},\"participantAttributes\":{\"k\":\"v\",\"l\":\"w\"},"
         "\"addTrackRequests\":[{\"cid\":\"c\",\"layers\":[{\"rid\":\"q\"}]}],"
         "\"syncState\":{\"trackSidsDisabled\":[\"a\",\"b\"]},\"x\":[1,{}]}";
+    /* jansson's lexer takes memory that it did not get for a syntax error */
     ProtobufCMessage *m = NULL;
     int err = proto_from_json(&livekit__join_request__descriptor, text, sizeof text - 1, sizeof text, &m);
     assert_true(err == 0 || !m);
     proto_free(m);
-    return err;
+    return err == -EBADMSG && OWN_MALLOC && countdown < 0 ? -ENOMEM : err;
 }
 
 static int decode_join(void)
