@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-void base64_encode(const uint8_t *data, size_t len, char *out)
+void proto_base64_encode(const uint8_t *data, size_t len, char *out)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < len; i += 3) {
@@ -35,7 +35,7 @@ static int digit_of(char c)
     return -1;
 }
 
-int base64_decode(const char *text, size_t len, uint8_t *out, size_t *ret_len)
+int proto_base64_decode(const char *text, size_t len, uint8_t *out, size_t *ret_len)
 {
     size_t padding = 0, n = 0;
     while (padding < 2 && len > 0 && text[len - 1] == '=') {

@@ -16,7 +16,7 @@ static const char too_large[] = "join request too large";
 static const char out_of_memory[] = "out of memory";
 
 /* A wrapper holds its request and a few bytes; base64 makes 4 characters of 3 bytes. */
-#define VALUE_MAX (base64_encoded_size(PROTO_JOIN_REQUEST_MAX + 64))
+#define VALUE_MAX (proto_base64_encoded_size(PROTO_JOIN_REQUEST_MAX + 64))
 
 struct bytes {
     uint8_t *data;
@@ -111,11 +111,11 @@ int proto_join_request_decode(const char *value, Livekit__JoinRequest **ret, con
         return refuse(-EBADMSG, "join_request is required", ret_text);
     if (len > VALUE_MAX)
         return refuse(-EMSGSIZE, NULL, ret_text);
-    uint8_t *wrapped = malloc(base64_decoded_size(len));
+    uint8_t *wrapped = malloc(proto_base64_decoded_size(len));
     if (!wrapped)
         return refuse(-ENOMEM, NULL, ret_text);
     ProtobufCMessage *m = NULL;
-    int err = base64_decode(value, len, wrapped, &n);
+    int err = proto_base64_decode(value, len, wrapped, &n);
     if (err) {
         err = refuse(err, "cannot base64 decode wrapped join request", ret_text);
         goto out;

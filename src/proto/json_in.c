@@ -158,10 +158,10 @@ static int read_bytes(const json_t *j, ProtobufCBinaryData *ret)
     if (!json_is_string(j))
         return -EBADMSG;
     size_t len = json_string_length(j), n;
-    uint8_t *data = malloc(base64_decoded_size(len));
+    uint8_t *data = malloc(proto_base64_decoded_size(len));
     if (!data)
         return -ENOMEM;
-    int err = base64_decode(json_string_value(j), len, data, &n);
+    int err = proto_base64_decode(json_string_value(j), len, data, &n);
     if (err || n == 0) {
         free(data);
         data = NULL;

@@ -48,13 +48,13 @@ static void put_string(struct json_out *o, const char *s)
 
 static void put_bytes(struct json_out *o, const ProtobufCBinaryData *b)
 {
-    size_t size = base64_encoded_size(b->len);
+    size_t size = proto_base64_encoded_size(b->len);
     char *text = malloc(size);
     if (!text) {
         o->err = o->err ? o->err : -ENOMEM;
         return;
     }
-    base64_encode(b->data, b->len, text);
+    proto_base64_encode(b->data, b->len, text);
     strbuf_addf(&o->text, "\"%s\"", text);
     free(text);
 }

@@ -130,10 +130,10 @@ static void describe(struct strbuf *s)
 
 static void answer(const void *data, size_t len)
 {
-    char *text = malloc(base64_encoded_size(len));
+    char *text = malloc(proto_base64_encoded_size(len));
     if (!text)
         abort();
-    base64_encode(data, len, text);
+    proto_base64_encode(data, len, text);
     printf("ok %s\n", text);
     free(text);
 }
@@ -167,8 +167,8 @@ static void convert(const char *verb, const ProtobufCMessageDescriptor *type, co
 {
     size_t len;
     ProtobufCMessage *m;
-    uint8_t *data = malloc(base64_decoded_size(strlen(payload)));
-    if (!data || base64_decode(payload, strlen(payload), data, &len))
+    uint8_t *data = malloc(proto_base64_decoded_size(strlen(payload)));
+    if (!data || proto_base64_decode(payload, strlen(payload), data, &len))
         abort();
     int err = strcmp(verb, "parse") == 0 ? proto_from_json(type, (const char *)data, len, MESSAGE_MAX, &m)
                                          : proto_unpack(type, data, len, MESSAGE_MAX, &m);

@@ -45,8 +45,8 @@ static char *wrapped(const void *data, size_t len, int compression)
     uint8_t *wire;
     size_t wire_len;
     assert_int_equal(proto_pack(&w.base, &wire, &wire_len), 0);
-    char *text = malloc(base64_encoded_size(wire_len));
-    base64_encode(wire, wire_len, text);
+    char *text = malloc(proto_base64_encoded_size(wire_len));
+    proto_base64_encode(wire, wire_len, text);
     free(wire);
     return text;
 }
