@@ -48,14 +48,13 @@ static inline void sip_word(struct sip *s, uint64_t word)
     s->a ^= word;
 }
 
-uint64_t hash_bytes(const void *data, size_t len)
+uint64_t hash_keyed(const uint64_t k[2], const void *data, size_t len)
 {
-    pthread_once(&key_once, key_make);
     struct sip s = {
-        key[0] ^ 0x736f6d6570736575u,
-        key[1] ^ 0x646f72616e646f6du,
-        key[0] ^ 0x6c7967656e657261u,
-        key[1] ^ 0x7465646279746573u,
+        k[0] ^ 0x736f6d6570736575u,
+        k[1] ^ 0x646f72616e646f6du,
+        k[0] ^ 0x6c7967656e657261u,
+        k[1] ^ 0x7465646279746573u,
     };
     const uint8_t *p = data;
     size_t left = len;
@@ -73,6 +72,12 @@ uint64_t hash_bytes(const void *data, size_t len)
     sip_round(&s);
     sip_round(&s);
     return s.a ^ s.b ^ s.c ^ s.d;
+}
+
+uint64_t hash_bytes(const void *data, size_t len)
+{
+    pthread_once(&key_once, key_make);
+    return hash_keyed(key, data, len);
 }
 
 uint64_t hash_text(const char *s)

@@ -8,6 +8,9 @@
 uint64_t hash_bytes(const void *data, size_t len);
 uint64_t hash_text(const char *s);
 
+/* The same with a key of the caller's. */
+uint64_t hash_keyed(const uint64_t k[2], const void *data, size_t len);
+
 /* Constant-time comparison for secrets: 1 if equal. */
 int hash_equal(const void *a, const void *b, size_t len);
 
