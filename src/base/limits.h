@@ -69,8 +69,8 @@
 #define DTLS_HANDSHAKE_US    30000000 /* microseconds from start to established: what browsers wait, too */
 #define DTLS_FINGERPRINTS_MAX 4       /* a=fingerprint lines of one description that count: one or two are sent */
 #define SRTP_WINDOW          2048     /* packets an index may lie behind the highest: 1 s of 20 Mbit/s video */
-#define SRTP_RX_SSRCS_MAX    256      /* SSRCs of one sender: 20 simulcast tracks with RTX are 120 */
-#define SRTP_TX_SSRCS_MAX    65536    /* SSRCs one key ever sends with: retired ones stay refused, 8 bytes each */
+#define SRTP_RX_SSRCS_MAX    256      /* SSRCs of one sender known at once: 20 simulcast tracks with RTX are 120 */
+#define SRTP_TX_SSRCS_MAX    65536    /* SSRCs one key ever sends with: retired ones stay refused, 32 bytes each */
 #define DCEP_LABEL_MAX       255      /* bytes of a channel's label or protocol: LiveKit's are under 16 */
 #define SCTP_MTU             1150     /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
 #define SCTP_STREAMS         64       /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
@@ -151,5 +151,24 @@
 #define CONFIG_FILE_MAX      1048576  /* bytes of the file: a thousand API keys take 100 KB */
 #define CONFIG_SECRET_MIN    32       /* characters of a secret that HS256 cannot be guessed from: 192 bits and more */
 #define CONFIG_WORKERS_MAX   64       /* as SFU_WORKERS_MAX: the worker is one character of the ICE user name */
+
+/* ---- media side ---- */
+#define SFU_HISTORY_VIDEO     1024    /* packets of a layer kept for retransmission: over a second of 4 Mbit/s */
+#define SFU_HISTORY_AUDIO     64      /* packets: over a second */
+#define SFU_HISTORY_US        1000000 /* older packets are of no use to a decoder that waits */
+#define SFU_REWRITE_VIDEO     1024    /* outgoing numbers that can be traced back to their packets */
+#define SFU_REWRITE_AUDIO     128
+#define SFU_SSRCS_MAX         128     /* SSRCs learnt of one publisher: 20 simulcast tracks with RTX are 120 */
+#define SFU_RING_SIZE         4096    /* packets between two workers: 10 ms of 400,000 a second */
+#define SFU_CANDIDATES_MAX    32      /* addresses told to a client: more cost it time, not reachability */
+#define SFU_STORED_COUNT      32      /* packets kept encrypted for NACK without RTX: 640 ms of audio */
+#define SFU_STORED_SIZE       512     /* bytes of such a packet: an Opus frame of 160 kbit/s, or three of speech as RED */
+#define SFU_KEY_FRAME_US      500000  /* a source is asked for a key frame at most this often */
+#define SFU_LAYER_SILENT_US   1500000 /* a layer is gone when others came this long without it */
+#define SFU_TICK_US           100000  /* layers, key frame requests and levels are looked at this often */
+#define SFU_REPORT_US         1000000 /* receiver and sender reports */
+#define SFU_QUALITY_US        5000000 /* quality of a peer, told to control */
+#define SFU_RTX_RATE_BPS      8000000 /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+#define SFU_RECV_ROUNDS       8       /* batches read from the socket before others get their turn */
 
 #endif

@@ -1,0 +1,288 @@
+/* From an authenticated RTP packet to its track and stream. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "rtp/rtx.h"
+#include "sfu/internal.h"
+
+/* ---- which stream is this SSRC? ---- */
+
+static const struct sfu_codec *codec_by_pt(const struct sfu_section *s, uint8_t pt, bool *ret_rtx)
+{
+    for (unsigned i = 0; i < s->codec_count; i++) {
+        if (s->codecs[i].pt == pt || (s->codecs[i].rtx_pt && s->codecs[i].rtx_pt == pt)) {
+            *ret_rtx = s->codecs[i].pt != pt;
+            return &s->codecs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct sfu_track *track_by_mid(struct sfu_peer *p, const char *mid)
+{
+    list_for_each(l, &p->tracks)
+    {
+        struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
+        if (strcmp(t->section.mid, mid) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static struct sfu_track *track_by_declared(struct sfu_peer *p, uint32_t ssrc, unsigned *ret_stream, bool *ret_rtx)
+{
+    list_for_each(l, &p->tracks)
+    {
+        struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
+        for (unsigned i = 0; i < t->section.ssrc_count; i++) {
+            if (t->section.ssrcs[i].ssrc != ssrc && (t->section.ssrcs[i].rtx != ssrc || !ssrc))
+                continue;
+            *ret_stream = i;
+            *ret_rtx = t->section.ssrcs[i].ssrc != ssrc;
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* RFC 9143, section 9.2: as a last resort a payload type that only one section has names it. */
+static struct sfu_track *track_by_pt(struct sfu_peer *p, uint8_t pt)
+{
+    struct sfu_track *found = NULL;
+    bool rtx;
+    list_for_each(l, &p->tracks)
+    {
+        struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
+        if (!codec_by_pt(&t->section, pt, &rtx))
+            continue;
+        if (found)
+            return NULL;
+        found = t;
+    }
+    return found;
+}
+
+static int rid_index(const struct sfu_section *s, const char *rid)
+{
+    for (unsigned i = 0; i < s->rid_count; i++)
+        if (strcmp(s->rids[i], rid) == 0)
+            return (int)i;
+    return -1;
+}
+
+static bool identify(struct sfu_peer *p, const struct packet *pkt, const struct rtp_packet *h, struct ssrc_ref *ret)
+{
+    char mid[RTP_TEXT_MAX + 1], rid[RTP_TEXT_MAX + 1];
+    unsigned stream = 0;
+    bool rtx = false;
+    rtp_ext_text(h, pkt->data, RTP_EXT_MID, mid);
+    struct sfu_track *t = mid[0] ? track_by_mid(p, mid) : NULL;
+    if (!t && !mid[0])
+        t = track_by_declared(p, h->ssrc, &stream, &rtx);
+    if (!t && !mid[0])
+        t = track_by_pt(p, h->pt);
+    if (!t || !codec_by_pt(&t->section, h->pt, &rtx))
+        return false;
+    for (unsigned i = 0; i < t->section.ssrc_count; i++)
+        if (t->section.ssrcs[i].ssrc == h->ssrc || (rtx && t->section.ssrcs[i].rtx == h->ssrc))
+            stream = i;
+    if (t->section.rid_count) {
+        bool repaired = rtp_ext_text(h, pkt->data, RTP_EXT_REPAIRED_RID, rid) > 0;
+        if (!repaired && !rtp_ext_text(h, pkt->data, RTP_EXT_RID, rid))
+            return t->section.ssrc_count > 0 && (*ret = (struct ssrc_ref){.track = t, .stream = (uint8_t)stream, .rtx = rtx}, true);
+        int index = rid_index(&t->section, rid);
+        if (index < 0)
+            return false;
+        stream = (unsigned)index;
+        rtx |= repaired;
+    }
+    *ret = (struct ssrc_ref){.track = t, .stream = (uint8_t)stream, .rtx = rtx};
+    return true;
+}
+
+static struct ssrc_ref *learn(struct sfu_peer *p, const struct packet *pkt, const struct rtp_packet *h)
+{
+    struct ssrc_ref found;
+    if (p->ssrc_count >= SFU_SSRCS_MAX || !identify(p, pkt, h, &found))
+        return NULL;
+    struct sfu_stream *s = track_stream(found.track, found.stream);
+    struct ssrc_ref *r = s ? malloc(sizeof *r) : NULL;
+    if (!r)
+        return NULL;
+    *r = found;
+    r->ssrc = h->ssrc;
+    HASH_ADD(hh, p->ssrcs, ssrc, sizeof r->ssrc, r);
+    p->ssrc_count++;
+    if (found.rtx)
+        s->rtx_ssrc = h->ssrc;
+    log_debug("stream.found", "peer=%u track=%u ssrc=%u stream=%u rtx=%d", p->id, found.track->id, h->ssrc,
+        found.stream, found.rtx);
+    return r;
+}
+
+void ingest_forget_track(struct sfu_peer *p, struct sfu_track *t)
+{
+    struct ssrc_ref *r, *next;
+    HASH_ITER(hh, p->ssrcs, r, next)
+    {
+        if (r->track != t)
+            continue;
+        HASH_DELETE(hh, p->ssrcs, r);
+        p->ssrc_count--;
+        free(r);
+    }
+}
+
+/* ---- the stream's own state ---- */
+
+/* A new source in the same section (the sender was replaced, or the browser restarted it), or another codec. */
+static void stream_begin(struct sfu_track *t, struct sfu_stream *s, const struct rtp_packet *h,
+    const struct sfu_codec *codec, int64_t now_us)
+{
+    bool first = !s->clocked;
+    s->ssrc = h->ssrc;
+    s->pt = h->pt;
+    s->codec = codec->codec;
+    s->clocked = true;
+    nack_init(&s->nack);
+    if (t->peer->rtt_us)
+        nack_rtt(&s->nack, t->peer->rtt_us);
+    receiver_stats_init(&s->rx, h->ssrc, codec->clock_hz);
+    s->clock.valid = false;
+    if (t->section.extmap.id_of[RTP_EXT_DEPENDENCY] && !s->dd)
+        s->dd = calloc(1, sizeof *s->dd);
+    if (s->dd)
+        s->dd->valid = false;
+    frame_tracker_init(&s->frames, codec->codec, s->dd);
+    if (!first) {
+        history_done(&s->history);
+        history_init(&s->history, s->slots, t->kind == KIND_VIDEO ? SFU_HISTORY_VIDEO : SFU_HISTORY_AUDIO,
+            SFU_HISTORY_US);
+        track_reset_subs(t, now_us);
+    }
+}
+
+static bool stream_continues(const struct sfu_stream *s, const struct rtp_packet *h)
+{
+    return s->clocked && s->ssrc == h->ssrc && s->pt == h->pt;
+}
+
+static void track_live(struct sfu_track *t, enum payload_codec codec)
+{
+    if (t->live)
+        return;
+    t->live = true;
+    struct sfu_event e = {.type = SFU_EVENT_TRACK_LIVE, .peer = t->peer->id, .track = t->id};
+    e.live.codec = codec;
+    sfu_emit(t->worker, &e);
+}
+
+/* Turns a retransmission into the packet it repeats. */
+static int unwrap_rtx(struct sfu_peer *p, const struct ssrc_ref *r, struct packet *pkt)
+{
+    struct sfu_track *t = r->track;
+    struct rtp_packet *h = rtp_of(pkt);
+    bool rtx;
+    const struct sfu_codec *codec = codec_by_pt(&t->section, h->pt, &rtx);
+    const struct sfu_stream *s = t->streams[r->stream];
+    if (!codec || !rtx || !s->ssrc)
+        return -EBADMSG;
+    p->worker->stats.rtx_in++;
+    int err = rtx_unwrap(pkt->data, pkt->len, h, codec->pt, s->ssrc);
+    if (err)
+        return err;
+    pkt->data += RTX_OSN_LEN;
+    pkt->len = (uint16_t)(pkt->len - RTX_OSN_LEN);
+    return rtp_parse(pkt->data, pkt->len, &t->section.extmap, h);
+}
+
+static void take(struct sfu_track *t, unsigned index, struct packet *pkt, bool repaired, int64_t now_us)
+{
+    struct sfu_stream *s = t->streams[index];
+    struct sfu_packet *m = meta_of(pkt);
+    struct rtp_packet *h = &m->rtp;
+    if (!repaired)
+        receiver_stats_packet(&s->rx, h->seq, h->ts, h->payload_len, now_us);
+    enum nack_arrival arrival = nack_input(&s->nack, h->seq, now_us, &h->ext_seq);
+    if (arrival == NACK_OLD) {
+        t->worker->stats.rtp_duplicate++;
+        return;
+    }
+    if (nack_next_timeout(&s->nack) != INT64_MAX)
+        peer_arm(t->peer, nack_next_timeout(&s->nack));
+    m->track = t->id;
+    m->stream = (uint8_t)index;
+    memset(&h->payload, 0, sizeof h->payload);
+    h->payload.codec = (uint8_t)s->codec;
+    if (h->payload_len)
+        frame_track(&s->frames, pkt->data, h, NULL);
+    s->last_us = t->newest_us = now_us;
+    s->packets++;
+    s->bytes += pkt->len;
+    if (payload_is(&h->payload, PAYLOAD_KEY | PAYLOAD_START) && t->kind == KIND_VIDEO) {
+        s->pli_wanted = false;
+        nack_forget_before(&s->nack, h->ext_seq);
+    }
+    if (t->kind == KIND_AUDIO)
+        level_input(t, h, now_us);
+    track_live(t, s->codec);
+    if (t->muted) {
+        t->worker->stats.rtp_muted++;
+        return;
+    }
+    history_put(&s->history, h->ext_seq, pkt);
+    track_fan_out(t, pkt);
+    if (nack_take_key_frame(&s->nack) && t->kind == KIND_VIDEO && (t->sub_count || t->images))
+        track_key_frame(t, index, now_us);
+}
+
+void ingest_rtp(struct sfu_peer *p, struct packet *pkt, int64_t now_us)
+{
+    struct rtp_packet *h = rtp_of(pkt);
+    struct ssrc_ref *r;
+    p->worker->stats.rtp_in++;
+    HASH_FIND(hh, p->ssrcs, &h->ssrc, sizeof h->ssrc, r);
+    if (!r)
+        r = learn(p, pkt, h);
+    if (!r) {
+        p->worker->stats.rtp_unknown_ssrc++;
+        return;
+    }
+    struct sfu_track *t = r->track;
+    struct sfu_stream *s = t->streams[r->stream];
+    if (r->rtx) {
+        if (unwrap_rtx(p, r, pkt) == 0 && stream_continues(s, h))
+            take(t, r->stream, pkt, true, now_us);
+        return;
+    }
+    bool rtx;
+    const struct sfu_codec *codec = codec_by_pt(&t->section, h->pt, &rtx);
+    if (!codec || rtx) {
+        p->worker->stats.rtp_unknown_ssrc++;
+        return;
+    }
+    if (!stream_continues(s, h))
+        stream_begin(t, s, h, codec, now_us);
+    take(t, r->stream, pkt, false, now_us);
+}
+
+/* A packet of a track that lives on another worker. It is shared: nothing in it may change here. */
+void ingest_image(struct sfu_worker *w, struct packet *pkt, int64_t now_us)
+{
+    const struct sfu_packet *m = meta_of(pkt);
+    struct sfu_track *t = track_find(w, m->track);
+    struct sfu_stream *s = t && !t->peer ? track_stream(t, m->stream) : NULL;
+    if (!s)
+        return;
+    if (s->ssrc != m->rtp.ssrc) { /* another source: its numbers have nothing to do with the old one's */
+        history_done(&s->history);
+        history_init(&s->history, s->slots, t->kind == KIND_VIDEO ? SFU_HISTORY_VIDEO : SFU_HISTORY_AUDIO,
+            SFU_HISTORY_US);
+        s->ssrc = m->rtp.ssrc;
+    }
+    s->codec = (enum payload_codec)m->rtp.payload.codec;
+    s->last_us = t->newest_us = now_us;
+    history_put(&s->history, m->rtp.ext_seq, pkt);
+    track_fan_out(t, pkt);
+}

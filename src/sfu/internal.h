@@ -1,0 +1,367 @@
+/* What the files of sfu/ share among themselves. Objects belong to their worker's thread. */
+#ifndef SFU_INTERNAL_H
+#define SFU_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "base/limits.h"
+#include "base/list.h"
+#include "base/ring.h"
+#include "base/table.h"
+#include "dtls/session.h"
+#include "net/loop.h"
+#include "net/mailbox.h"
+#include "net/tcp.h"
+#include "net/udp.h"
+#include "rtp/frame.h"
+#include "rtp/history.h"
+#include "rtp/nack.h"
+#include "rtp/receiver_stats.h"
+#include "rtp/rewrite.h"
+#include "rtp/sender_stats.h"
+#include "sctp/association.h"
+#include "sctp/thread.h"
+#include "sfu/sfu.h"
+#include "transport/transport.h"
+
+#define KIND_AUDIO 0
+#define KIND_VIDEO 1
+
+/* In packet->control. Written once, by the worker that received the packet; then read by all. */
+struct sfu_packet {
+    struct rtp_packet rtp;
+    uint32_t track;
+    uint8_t stream; /* index in the track */
+};
+static_assert(sizeof(struct sfu_packet) <= PACKET_CONTROL_SIZE, "struct sfu_packet lives in packet->control");
+
+static inline struct sfu_packet *meta_of(struct packet *p)
+{
+    return (struct sfu_packet *)(void *)p->control;
+}
+
+/* One encoding of a track: a simulcast layer, or the only one. On workers other than the publisher's it holds the
+ * history and the clock only. */
+struct sfu_stream {
+    uint32_t ssrc, rtx_ssrc; /* 0: not seen yet */
+    bool clocked;            /* the codec is known, statistics run */
+    uint8_t pt;
+    enum payload_codec codec;
+    struct nack nack;
+    struct receiver_stats rx;
+    struct frame_tracker frames;
+    struct dd_structure *dd;
+    struct history history;
+    struct history_slot *slots;
+    struct rtp_clock clock;
+    int64_t last_us;   /* newest packet; 0: none yet */
+    int64_t pli_us;    /* newest key frame request */
+    bool pli_wanted;
+    uint8_t fir_command;
+    uint64_t packets, bytes;
+};
+
+struct sfu_track {
+    UT_hash_handle hh; /* worker->tracks */
+    uint32_t id;
+    struct sfu_worker *worker;
+    struct sfu_peer *peer; /* NULL: the track lives on worker `home`, this is its image here */
+    struct list of_peer;
+    uint8_t home;
+    uint8_t kind;
+    bool encrypted, muted, live;
+    struct sfu_section section;
+    struct sfu_stream *streams[SFU_RIDS_MAX];
+    uint8_t stream_count; /* highest index in use, and one */
+    struct sfu_sub **subs;
+    size_t sub_count, sub_cap;
+    uint64_t images; /* bit a worker that has an image of this track */
+    int64_t newest_us;
+    /* speech, windows of ROOM_SPEAKERS_US */
+    int64_t window_us;
+    uint32_t window_active_ms, window_ms;
+    uint8_t window_loudest;
+    float level;
+    bool speaking;
+};
+
+struct stored { /* a sent packet of a stream without RTX, to be sent again bit for bit */
+    uint16_t seq;
+    uint16_t len;
+    uint8_t data[SFU_STORED_SIZE];
+};
+
+struct sfu_sub {
+    UT_hash_handle hh;      /* worker->subs, by id */
+    UT_hash_handle by_ssrc; /* peer->subs */
+    uint32_t id;
+    struct sfu_peer *peer;  /* the subscriber */
+    struct sfu_track *track;
+    uint32_t ssrc, rtx_ssrc;
+    uint8_t kind;
+    bool encrypted, paused, live, acked, removed;
+    int8_t max_layer;
+    struct sfu_section section;
+    struct {
+        bool known;
+        uint8_t pt, rtx_pt;
+        uint32_t clock_hz;
+    } codecs[PAYLOAD_CODEC_COUNT];
+    bool twcc, nack;
+    int current, target;    /* stream index; -1: none */
+    struct rewrite rewrite;
+    struct rewrite_slot *slots;
+    uint64_t rtx_seq;       /* extended: grows only (nonce law) */
+    struct sender_stats stats;
+    int64_t sr_us;
+    int64_t rtx_budget;     /* bytes that may be retransmitted now */
+    int64_t rtx_refill_us;
+    struct stored *stored;  /* SFU_STORED_COUNT; NULL where RTX or no NACK was negotiated */
+    char cname[33];
+};
+
+/* How an SSRC of a publisher is known. */
+struct ssrc_ref {
+    UT_hash_handle hh; /* peer->ssrcs */
+    uint32_t ssrc;
+    struct sfu_track *track;
+    uint8_t stream;
+    bool rtx;
+};
+
+struct path_key {
+    uint8_t ip[16];
+    uint32_t scope, conn;
+    uint16_t port, zero;
+};
+
+/* Remote address -> peer. */
+struct path_ref {
+    UT_hash_handle hh;      /* worker->paths */
+    struct list of_peer;
+    struct path_key key;
+    struct sfu_peer *peer;
+};
+
+struct ufrag_ref {
+    UT_hash_handle hh;      /* worker->ufrags */
+    struct list of_peer;
+    char ufrag[ICE_LOCAL_UFRAG_MAX + 1];
+    struct sfu_peer *peer;
+};
+
+struct sfu_peer {
+    UT_hash_handle hh; /* worker->peers */
+    uint32_t id;
+    struct sfu_worker *worker;
+    struct transport *transport;
+    struct list paths, ufrags, tracks;
+    struct ssrc_ref *ssrcs;
+    size_t ssrc_count;
+    struct sfu_sub *subs;
+    struct wheel_timer timer;
+    int64_t report_us, quality_us;
+    int64_t rtt_us;             /* smoothed, from reports on what we send; 0: unknown */
+    float loss_up, loss_down;   /* worst of the streams, this quality interval */
+    uint32_t jitter_ms;
+    struct sfu_data *data;      /* NULL: no data channels */
+    bool data_started, removed;
+    uint64_t bytes_in, bytes_out;
+};
+
+/* Data channels of a peer; owned by the sctp thread once posted. */
+struct sfu_data {
+    UT_hash_handle hh; /* sfu->data, sctp thread */
+    struct sfu *sfu;
+    uint32_t peer;
+    uint8_t worker;
+    bool open_channels, told_open;
+    struct sctp_association *association;
+    int streams[SFU_CHANNEL_COUNT]; /* -1: not open */
+};
+
+enum mail_kind {
+    MAIL_COMMAND,
+    MAIL_SCTP_OUT,   /* an SCTP packet for a peer */
+    MAIL_TCP,        /* a new ICE-TCP connection */
+    MAIL_IMAGE_ADD,  /* worker `from` wants this track's packets */
+    MAIL_IMAGE_DEL,
+    MAIL_KEY_FRAME,  /* an image's subscriber needs a key frame of `stream` */
+    MAIL_CLOCK,      /* a sender report came */
+    MAIL_IMAGE_RESET, /* the track was muted or unmuted at home */
+    MAIL_RING,       /* look at the rings */
+};
+
+struct worker_mail {
+    struct mail mail;
+    enum mail_kind kind;
+    uint8_t from, stream;
+    bool flag;
+    uint32_t peer, track;
+    union {
+        struct sfu_command command;
+        struct rtp_clock clock;
+        struct {
+            int fd;
+            struct addr remote, local;
+        } tcp;
+    };
+    struct sfu_data *data;
+    size_t len;
+    uint8_t bytes[]; /* len of them: SCTP packet, first frame */
+};
+
+struct egress_slot {
+    struct path path;
+    struct sfu_sub *sub;
+    struct packet *packet;
+    uint16_t seq;
+    bool rtx;
+    uint8_t header[RTP_HEADER_MAX];
+    uint8_t payload[PACKET_SIZE_MAX];
+    uint8_t out[RTP_HEADER_MAX + PACKET_SIZE_MAX + SRTP_RTP_TRAILER_MAX];
+};
+
+struct egress {
+    size_t n;
+    struct srtp_tx_job jobs[UDP_BATCH_MAX];
+    struct udp_message messages[UDP_BATCH_MAX];
+    struct egress_slot slots[UDP_BATCH_MAX];
+};
+
+struct tcp_ref {
+    UT_hash_handle hh; /* worker->conns */
+    uint32_t number;
+    struct sfu_worker *worker;
+    struct tcp_conn *conn;
+    struct addr remote, local;
+};
+
+struct sfu_worker {
+    struct sfu *sfu;
+    uint8_t index;
+    pthread_t thread;
+    bool running;
+    struct loop *loop;
+    struct udp_socket udp;
+    struct loop_fd *udp_fd, *mail_fd;
+    struct packet_pool *pool;
+    struct ice_stun *stun;
+    struct mailbox mail;
+    struct ring *in[SFU_WORKERS_MAX];  /* from worker i; NULL at our own index */
+    bool ring_dirty[SFU_WORKERS_MAX];  /* we pushed to worker i in this round */
+    _Atomic bool ring_pending;         /* a MAIL_RING is on its way to us */
+    struct sfu_peer *peers;
+    struct sfu_track *tracks;
+    struct sfu_sub *subs;
+    struct path_ref *paths;
+    struct ufrag_ref *ufrags;
+    struct tcp_ref *conns;
+    uint32_t next_conn;
+    struct wheel_timer tick;
+    struct egress *egress;
+    struct log_limit limit;
+    struct sfu_stats stats;            /* this thread's; published by tick */
+    pthread_mutex_t stats_lock;        /* guards published, taken once a tick */
+    struct sfu_stats published;
+    int64_t now_us;
+};
+
+struct sfu {
+    struct sfu_config config;
+    struct sfu_worker *workers[SFU_WORKERS_MAX];
+    unsigned worker_count;
+    struct mailbox events;
+    struct tcp_acceptor *acceptor;     /* on worker 0's loop */
+    struct sctp_thread *sctp;
+    struct sfu_data *data;             /* hash by peer; sctp thread */
+    struct sfu_candidate candidates[SFU_WORKERS_MAX][SFU_CANDIDATES_MAX];
+    size_t candidate_count[SFU_WORKERS_MAX];
+    struct addr discovered;            /* public address from the STUN server */
+    bool has_discovered;
+    _Atomic bool stopping;
+};
+
+/* ---- sfu.c ---- */
+void sfu_emit(struct sfu_worker *w, const struct sfu_event *e);
+void sfu_mail(struct sfu *s, unsigned worker, struct worker_mail *m);
+struct worker_mail *sfu_mail_new(enum mail_kind kind, size_t bytes);
+
+/* ---- worker.c ---- */
+int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *error, size_t size);
+void worker_free(struct sfu_worker *w);
+int worker_start(struct sfu_worker *w);
+void worker_stop(struct sfu_worker *w);
+void worker_send(struct sfu_worker *w, const struct path *to, const uint8_t *data, size_t len);
+void worker_ring_push(struct sfu_worker *w, unsigned to, struct packet *p);
+void worker_flush_rings(struct sfu_worker *w);
+void worker_path_set(struct sfu_peer *p, const struct path *path, bool added);
+
+/* ---- mail.c ---- */
+void mail_handle(struct sfu_worker *w, struct worker_mail *m);
+
+/* ---- tcp.c ---- */
+int tcp_listen(struct sfu *s, char *error, size_t size);
+void tcp_take(struct sfu_worker *w, struct worker_mail *m);
+void tcp_drop_all(struct sfu_worker *w);
+
+/* ---- peer.c ---- */
+void peer_command(struct sfu_worker *w, const struct sfu_command *c, struct sfu_data *data);
+void peer_remove(struct sfu_peer *p, bool say_goodbye);
+void peer_arm(struct sfu_peer *p, int64_t due_us);
+void peer_ufrag_add(struct sfu_peer *p, const char *ufrag);
+
+/* ---- track.c ---- */
+void track_command(struct sfu_worker *w, const struct sfu_command *c);
+struct sfu_track *track_find(struct sfu_worker *w, uint32_t id);
+struct sfu_track *track_image(struct sfu_worker *w, uint32_t id, uint8_t home, uint8_t kind);
+void track_remove(struct sfu_track *t);
+void track_unused(struct sfu_track *t);
+struct sfu_stream *track_stream(struct sfu_track *t, unsigned index);
+void track_fan_out(struct sfu_track *t, struct packet *p);
+void track_key_frame(struct sfu_track *t, unsigned stream, int64_t now_us);
+void track_tick(struct sfu_track *t, int64_t now_us);
+void track_reset_subs(struct sfu_track *t, int64_t now_us);
+bool stream_active(const struct sfu_track *t, unsigned index);
+void track_add_sub(struct sfu_track *t, struct sfu_sub *s);
+void track_del_sub(struct sfu_track *t, struct sfu_sub *s);
+
+/* ---- ingest.c ---- */
+void ingest_rtp(struct sfu_peer *p, struct packet *pkt, int64_t now_us);
+void ingest_image(struct sfu_worker *w, struct packet *pkt, int64_t now_us);
+void ingest_forget_track(struct sfu_peer *p, struct sfu_track *t);
+
+/* ---- level.c ---- */
+void level_input(struct sfu_track *t, const struct rtp_packet *h, int64_t now_us);
+void level_tick(struct sfu_track *t, int64_t now_us);
+
+/* ---- sub.c ---- */
+void sub_command(struct sfu_worker *w, const struct sfu_command *c);
+void sub_remove(struct sfu_sub *s);
+void sub_input(struct sfu_sub *s, struct packet *pkt);
+void sub_retarget(struct sfu_sub *s, int64_t now_us);
+void sub_reset(struct sfu_sub *s, int64_t now_us);
+void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
+void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
+
+/* ---- egress.c ---- */
+void egress_media(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
+void egress_rtx(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
+void egress_rtx_empty(struct sfu_sub *s, uint16_t osn, uint32_t ts);
+bool egress_stored(struct sfu_sub *s, uint16_t seq);
+void egress_flush(struct sfu_worker *w);
+
+/* ---- rtcp.c ---- */
+void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now_us);
+void rtcp_nacks(struct sfu_peer *p, int64_t now_us);
+void rtcp_reports(struct sfu_peer *p, int64_t now_us);
+void rtcp_ask_key_frame(struct sfu_track *t, struct sfu_stream *s);
+int64_t rtcp_next_timeout(const struct sfu_peer *p);
+
+/* ---- channels.c ---- */
+int data_new(struct sfu *s, const struct sfu_command *c, struct sfu_data **ret);
+void data_start(struct sfu_peer *p);
+void data_input(struct sfu_peer *p, const uint8_t *data, size_t len);
+void data_stop(struct sfu_data *d);
+
+#endif

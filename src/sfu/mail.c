@@ -1,0 +1,103 @@
+/* What other threads tell a worker. */
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "sfu/internal.h"
+
+static void command(struct sfu_worker *w, struct worker_mail *m)
+{
+    const struct sfu_command *c = &m->command;
+    switch (c->type) {
+    case SFU_PEER_ADD:
+    case SFU_PEER_REMOTE:
+    case SFU_PEER_RESTART:
+    case SFU_PEER_REMOVE:
+    case SFU_PEER_DATA:
+        peer_command(w, c, m->data);
+        return;
+    case SFU_TRACK_ADD:
+    case SFU_TRACK_REMOVE:
+    case SFU_TRACK_MUTE:
+        track_command(w, c);
+        return;
+    case SFU_SUB_ADD:
+    case SFU_SUB_REMOVE:
+    case SFU_SUB_SET:
+        sub_command(w, c);
+        return;
+    }
+}
+
+static void sctp_out(struct sfu_worker *w, const struct worker_mail *m)
+{
+    struct sfu_peer *p;
+    HASH_FIND_INT(w->peers, &m->peer, p);
+    if (p)
+        transport_write(p->transport, m->bytes, m->len);
+}
+
+static void image_add(struct sfu_worker *w, const struct worker_mail *m)
+{
+    struct sfu_track *t = track_find(w, m->track);
+    if (!t || !t->peer)
+        return;
+    t->images |= 1ull << m->from;
+    for (unsigned i = 0; i < t->stream_count; i++) { /* what its sender reports said so far */
+        if (!t->streams[i] || !t->streams[i]->clock.valid)
+            continue;
+        struct worker_mail *c = sfu_mail_new(MAIL_CLOCK, 0);
+        if (!c)
+            return;
+        c->track = t->id;
+        c->stream = (uint8_t)i;
+        c->clock = t->streams[i]->clock;
+        sfu_mail(w->sfu, m->from, c);
+    }
+}
+
+static void clock_set(struct sfu_worker *w, const struct worker_mail *m)
+{
+    struct sfu_track *t = track_find(w, m->track);
+    struct sfu_stream *s = t && !t->peer ? track_stream(t, m->stream) : NULL;
+    if (s)
+        s->clock = m->clock;
+}
+
+void mail_handle(struct sfu_worker *w, struct worker_mail *m)
+{
+    struct sfu_track *t;
+    switch (m->kind) {
+    case MAIL_COMMAND:
+        command(w, m);
+        return;
+    case MAIL_SCTP_OUT:
+        sctp_out(w, m);
+        return;
+    case MAIL_TCP:
+        tcp_take(w, m);
+        return;
+    case MAIL_IMAGE_ADD:
+        image_add(w, m);
+        return;
+    case MAIL_IMAGE_DEL:
+        t = track_find(w, m->track);
+        if (t)
+            t->images &= ~(1ull << m->from);
+        return;
+    case MAIL_KEY_FRAME:
+        t = track_find(w, m->track);
+        if (t && t->peer)
+            track_key_frame(t, m->stream, w->now_us);
+        return;
+    case MAIL_CLOCK:
+        clock_set(w, m);
+        return;
+    case MAIL_IMAGE_RESET:
+        t = track_find(w, m->track);
+        if (t && !t->peer)
+            track_reset_subs(t, w->now_us);
+        return;
+    case MAIL_RING:
+        return;
+    }
+}

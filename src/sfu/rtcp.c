@@ -1,0 +1,269 @@
+/* RTCP in both directions: reports, key frame requests and NACKs of subscribers; the same towards publishers. */
+#include <string.h>
+#include "base/log.h"
+#include "rtp/rtcp.h"
+#include "sfu/internal.h"
+
+#define RTCP_SIZE 1200 /* bytes of a compound of ours */
+
+/* ---- what subscribers say ---- */
+
+struct rtcp_context {
+    struct sfu_peer *peer;
+    int64_t now_us;
+};
+
+static struct sfu_sub *sub_of(struct sfu_peer *p, uint32_t ssrc)
+{
+    struct sfu_sub *s;
+    HASH_FIND(by_ssrc, p->subs, &ssrc, sizeof ssrc, s);
+    return s;
+}
+
+static void on_nack(void *arg, uint32_t media_ssrc, uint16_t seq)
+{
+    struct rtcp_context *c = arg;
+    struct sfu_sub *s = sub_of(c->peer, media_ssrc);
+    if (s)
+        sub_nack(s, seq, c->now_us);
+}
+
+static void on_key_frame(struct sfu_peer *p, uint32_t media_ssrc, int64_t now_us)
+{
+    struct sfu_sub *s = sub_of(p, media_ssrc);
+    p->worker->stats.pli_in++;
+    if (s)
+        sub_key_frame_wanted(s, now_us);
+}
+
+static void on_fir(void *arg, uint32_t media_ssrc, uint8_t command)
+{
+    struct rtcp_context *c = arg;
+    (void)command;
+    on_key_frame(c->peer, media_ssrc, c->now_us);
+}
+
+static void on_reports(struct sfu_peer *p, struct cursor *reports, int64_t now_us)
+{
+    struct rtcp_report r;
+    while (rtcp_report_next(reports, &r)) {
+        struct sfu_sub *s = sub_of(p, r.ssrc);
+        if (!s)
+            continue;
+        s->acked = true;
+        int64_t rtt = sender_stats_report(&s->stats, &r, now_us);
+        if (rtt)
+            p->rtt_us = p->rtt_us ? p->rtt_us + (rtt - p->rtt_us) / 8 : rtt;
+        float loss = (float)r.fraction_lost / 256;
+        p->loss_down = loss > p->loss_down ? loss : p->loss_down;
+        uint32_t hz = s->section.codec_count ? s->section.codecs[0].clock_hz : 90000;
+        uint32_t jitter_ms = hz ? (uint32_t)((uint64_t)r.jitter * 1000 / hz) : 0;
+        p->jitter_ms = jitter_ms > p->jitter_ms ? jitter_ms : p->jitter_ms;
+    }
+}
+
+/* ---- what publishers say ---- */
+
+static void clock_to_images(const struct sfu_track *t, unsigned stream)
+{
+    for (uint64_t left = t->images; left; left &= left - 1) {
+        struct worker_mail *m = sfu_mail_new(MAIL_CLOCK, 0);
+        if (!m)
+            return;
+        m->track = t->id;
+        m->stream = (uint8_t)stream;
+        m->clock = t->streams[stream]->clock;
+        sfu_mail(t->worker->sfu, (unsigned)__builtin_ctzll(left), m);
+    }
+}
+
+static void on_sender_report(struct sfu_peer *p, const struct rtcp_sr *sr, int64_t now_us)
+{
+    struct ssrc_ref *r;
+    HASH_FIND(hh, p->ssrcs, &sr->ssrc, sizeof sr->ssrc, r);
+    if (!r || r->rtx)
+        return;
+    struct sfu_stream *s = r->track->streams[r->stream];
+    if (!s->clocked || s->ssrc != sr->ssrc)
+        return;
+    receiver_stats_sr(&s->rx, sr, now_us);
+    s->clock = s->rx.clock;
+    clock_to_images(r->track, r->stream);
+}
+
+void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now_us)
+{
+    struct rtcp_context ctx = {.peer = p, .now_us = now_us};
+    struct cursor c = cursor_of(data, len);
+    struct rtcp_block b;
+    struct cursor reports;
+    struct rtcp_sr sr;
+    uint32_t sender, media;
+    while (rtcp_next(&c, &b) > 0) {
+        if (b.type == RTCP_SR && rtcp_sr_parse(&b, &sr, &reports) == 0) {
+            on_sender_report(p, &sr, now_us);
+            on_reports(p, &reports, now_us);
+        } else if (b.type == RTCP_RR && rtcp_rr_parse(&b, &sender, &reports) == 0) {
+            on_reports(p, &reports, now_us);
+        } else if (rtcp_is_feedback(&b, RTCP_RTPFB, RTCP_FMT_NACK)) {
+            rtcp_nack_parse(&b, on_nack, &ctx);
+        } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_PLI) && rtcp_pli_parse(&b, &sender, &media) == 0) {
+            on_key_frame(p, media, now_us);
+        } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_FIR)) {
+            rtcp_fir_parse(&b, on_fir, &ctx);
+        }
+    }
+}
+
+/* ---- what we say ---- */
+
+static const struct sfu_codec *codec_of(const struct sfu_track *t, const struct sfu_stream *s)
+{
+    for (unsigned i = 0; i < t->section.codec_count; i++)
+        if (t->section.codecs[i].pt == s->pt)
+            return &t->section.codecs[i];
+    return NULL;
+}
+
+void rtcp_ask_key_frame(struct sfu_track *t, struct sfu_stream *s)
+{
+    uint8_t buf[64];
+    struct writer w = writer_of(buf, sizeof buf);
+    const struct sfu_codec *codec = codec_of(t, s);
+    uint32_t from = transport_ssrc(t->peer->transport);
+    if (codec && !codec->pli && codec->fir)
+        rtcp_fir_write(&w, from, s->ssrc, ++s->fir_command);
+    else
+        rtcp_pli_write(&w, from, s->ssrc);
+    t->worker->stats.pli_out++;
+    transport_rtcp_send(t->peer->transport, buf, w.len);
+}
+
+/* Only what somebody watches is worth asking for again. */
+static bool watched(const struct sfu_track *t, unsigned stream)
+{
+    if (t->images)
+        return true;
+    for (size_t i = 0; i < t->sub_count; i++)
+        if (t->subs[i]->current == (int)stream || t->subs[i]->target == (int)stream)
+            return true;
+    return false;
+}
+
+static void ask_again(struct sfu_peer *p, struct sfu_track *t, unsigned index, int64_t now_us)
+{
+    struct sfu_stream *s = t->streams[index];
+    uint16_t seqs[NACK_LIST_MAX];
+    if (!s || nack_next_timeout(&s->nack) > now_us)
+        return;
+    size_t n = nack_due(&s->nack, now_us, seqs, NACK_LIST_MAX);
+    const struct sfu_codec *codec = codec_of(t, s);
+    if (n && codec && codec->nack && !t->muted && watched(t, index)) {
+        uint8_t buf[RTCP_SIZE];
+        struct writer w = writer_of(buf, sizeof buf);
+        n = rtcp_nack_write(&w, transport_ssrc(p->transport), s->ssrc, seqs, n);
+        p->worker->stats.nack_out += n;
+        transport_rtcp_send(p->transport, buf, w.len);
+    }
+    if (nack_take_key_frame(&s->nack) && t->kind == KIND_VIDEO && watched(t, index))
+        track_key_frame(t, index, now_us);
+}
+
+void rtcp_nacks(struct sfu_peer *p, int64_t now_us)
+{
+    list_for_each(l, &p->tracks)
+    {
+        struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
+        for (unsigned i = 0; i < t->stream_count; i++)
+            ask_again(p, t, i, now_us);
+    }
+}
+
+int64_t rtcp_next_timeout(const struct sfu_peer *p)
+{
+    int64_t next = p->report_us;
+    list_for_each(l, &p->tracks)
+    {
+        const struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
+        for (unsigned i = 0; i < t->stream_count; i++)
+            if (t->streams[i] && nack_next_timeout(&t->streams[i]->nack) < next)
+                next = nack_next_timeout(&t->streams[i]->nack);
+    }
+    return next;
+}
+
+static void receiver_reports(struct sfu_peer *p, int64_t now_us)
+{
+    struct rtcp_report reports[RTCP_REPORTS_MAX];
+    size_t n = 0;
+    list_for_each(l, &p->tracks)
+    {
+        struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
+        for (unsigned i = 0; i < t->stream_count && n < RTCP_REPORTS_MAX; i++) {
+            struct sfu_stream *s = t->streams[i];
+            if (!s || !s->clocked || !receiver_stats_report(&s->rx, now_us, &reports[n]))
+                continue;
+            float loss = (float)reports[n].fraction_lost / 256;
+            p->loss_up = loss > p->loss_up ? loss : p->loss_up;
+            uint32_t jitter_ms = (uint32_t)(receiver_stats_jitter_us(&s->rx) / 1000);
+            p->jitter_ms = jitter_ms > p->jitter_ms ? jitter_ms : p->jitter_ms;
+            if (p->rtt_us)
+                nack_rtt(&s->nack, p->rtt_us);
+            n++;
+        }
+    }
+    if (!n)
+        return;
+    uint8_t buf[RTCP_SIZE];
+    struct writer w = writer_of(buf, sizeof buf);
+    rtcp_rr_write(&w, transport_ssrc(p->transport), reports, n);
+    transport_rtcp_send(p->transport, buf, w.len);
+}
+
+/* The publisher's clock, moved on to now, in the numbers that this subscriber sees: its audio and video stay in step
+ * because both keep the clock of one publisher. */
+static void sender_report(struct sfu_sub *s, int64_t now_us)
+{
+    const struct sfu_stream *st = s->current >= 0 ? s->track->streams[s->current] : NULL;
+    if (!st || !st->clock.valid || !s->live)
+        return;
+    uint64_t ntp;
+    uint32_t ts;
+    struct rtcp_sr sr;
+    uint8_t buf[256 + RTCP_CNAME_MAX];
+    struct writer w = writer_of(buf, sizeof buf);
+    rtp_clock_now(&st->clock, now_us, &ntp, &ts);
+    sender_stats_sr(&s->stats, ntp, ts + rewrite_ts_offset(&s->rewrite), now_us, &sr);
+    rtcp_sr_write(&w, &sr, NULL, 0);
+    rtcp_sdes_write(&w, s->ssrc, s->cname);
+    transport_rtcp_send(s->peer->transport, buf, w.len);
+}
+
+static void tell_quality(struct sfu_peer *p, int64_t now_us)
+{
+    struct sfu_event e = {.type = SFU_EVENT_PEER_QUALITY, .peer = p->id};
+    p->quality_us = now_us + SFU_QUALITY_US;
+    e.quality.loss = p->loss_up > p->loss_down ? p->loss_up : p->loss_down;
+    e.quality.rtt_ms = (uint32_t)(p->rtt_us / 1000);
+    e.quality.jitter_ms = p->jitter_ms;
+    e.quality.bytes_in = p->bytes_in;
+    e.quality.bytes_out = p->bytes_out;
+    p->loss_up = p->loss_down = 0;
+    p->jitter_ms = 0;
+    sfu_emit(p->worker, &e);
+}
+
+void rtcp_reports(struct sfu_peer *p, int64_t now_us)
+{
+    p->report_us = now_us + SFU_REPORT_US;
+    if (transport_state(p->transport) != TRANSPORT_CONNECTED)
+        return;
+    receiver_reports(p, now_us);
+    struct sfu_sub *s, *next;
+    HASH_ITER(by_ssrc, p->subs, s, next)
+    {
+        sender_report(s, now_us);
+    }
+    if (now_us >= p->quality_us)
+        tell_quality(p, now_us);
+}

@@ -1,0 +1,281 @@
+/* Subscriptions: which packets of a track go to a peer, and what they are called there. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "base/rand.h"
+#include "base/strbuf.h"
+#include "sfu/internal.h"
+
+/* ---- life ---- */
+
+static void read_codecs(struct sfu_sub *s)
+{
+    for (unsigned i = 0; i < s->section.codec_count; i++) {
+        const struct sfu_codec *c = &s->section.codecs[i];
+        if (s->codecs[c->codec].known)
+            continue; /* the first is the preferred one */
+        s->codecs[c->codec].known = true;
+        s->codecs[c->codec].pt = c->pt;
+        s->codecs[c->codec].rtx_pt = s->rtx_ssrc ? c->rtx_pt : 0;
+        s->codecs[c->codec].clock_hz = c->clock_hz;
+        s->nack |= c->nack;
+        s->twcc |= c->transport_cc;
+    }
+    s->twcc = s->twcc && s->section.extmap.id_of[RTP_EXT_TWCC];
+}
+
+static bool make_memory(struct sfu_sub *s)
+{
+    size_t slots = s->kind == KIND_VIDEO ? SFU_REWRITE_VIDEO : SFU_REWRITE_AUDIO;
+    uint32_t rate = s->section.codec_count ? s->section.codecs[0].clock_hz : 90000;
+    s->slots = calloc(slots, sizeof *s->slots);
+    if (!s->slots || rewrite_init(&s->rewrite, s->slots, slots, (uint16_t)rand_u32(), rand_u32(), rate))
+        return false;
+    bool rtx = false;
+    for (int i = 0; i < PAYLOAD_CODEC_COUNT; i++)
+        rtx |= s->codecs[i].rtx_pt != 0;
+    if (s->nack && !rtx) {
+        s->stored = calloc(SFU_STORED_COUNT, sizeof *s->stored);
+        return s->stored != NULL;
+    }
+    return true;
+}
+
+static void sub_free(struct sfu_sub *s)
+{
+    free(s->slots);
+    free(s->stored);
+    free(s);
+}
+
+static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
+{
+    struct sfu_peer *p;
+    HASH_FIND_INT(w->peers, &c->peer, p);
+    if (!p)
+        return;
+    struct sfu_sub *s = calloc(1, sizeof *s);
+    if (!s)
+        return;
+    s->id = c->sub;
+    s->peer = p;
+    s->ssrc = c->sub_add.ssrc;
+    s->rtx_ssrc = c->sub_add.rtx_ssrc;
+    s->kind = c->sub_add.kind;
+    s->encrypted = c->sub_add.encrypted;
+    s->paused = c->sub_add.paused;
+    s->max_layer = -1;
+    s->section = c->sub_add.section;
+    s->current = s->target = -1;
+    s->rtx_seq = rand_u32() & 0x7fff;
+    text_copy(s->cname, sizeof s->cname, c->sub_add.cname);
+    sender_stats_init(&s->stats, s->ssrc);
+    read_codecs(s);
+    s->track = make_memory(s) ? track_image(w, c->track, c->sub_add.track_worker, s->kind) : NULL;
+    if (!s->track) {
+        sub_free(s);
+        return;
+    }
+    HASH_ADD_INT(w->subs, id, s);
+    HASH_ADD(by_ssrc, p->subs, ssrc, sizeof s->ssrc, s);
+    track_add_sub(s->track, s);
+    transport_extmap_add(p->transport, &s->section.extmap);
+    sub_retarget(s, w->now_us);
+}
+
+void sub_remove(struct sfu_sub *s)
+{
+    struct sfu_worker *w = s->peer->worker;
+    struct srtp_tx *tx = transport_tx(s->peer->transport);
+    egress_flush(w);
+    HASH_DELETE(hh, w->subs, s);
+    HASH_DELETE(by_ssrc, s->peer->subs, s);
+    track_del_sub(s->track, s);
+    if (tx) {
+        srtp_tx_remove_ssrc(tx, s->ssrc);
+        if (s->rtx_ssrc)
+            srtp_tx_remove_ssrc(tx, s->rtx_ssrc);
+    }
+    track_unused(s->track);
+    sub_free(s);
+}
+
+/* ---- which layer ---- */
+
+static int best_stream(const struct sfu_sub *s)
+{
+    const struct sfu_track *t = s->track;
+    int best = -1;
+    for (int i = 0; i < t->stream_count; i++) {
+        if (!stream_active(t, (unsigned)i))
+            continue;
+        if (best < 0 || s->max_layer < 0 || i <= s->max_layer)
+            best = i; /* the highest that is wanted, else the lowest there is */
+    }
+    return best;
+}
+
+static void tell_layer(struct sfu_sub *s)
+{
+    struct sfu_event e = {.type = SFU_EVENT_SUB_LAYER, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
+    e.layer.layer = (int8_t)s->current;
+    e.layer.paused = s->paused;
+    sfu_emit(s->peer->worker, &e);
+}
+
+void sub_retarget(struct sfu_sub *s, int64_t now_us)
+{
+    if (s->paused || !transport_tx(s->peer->transport)) {
+        s->target = -1;
+        return;
+    }
+    if (s->track->peer && s->track->muted)
+        return;
+    s->target = best_stream(s);
+    if (s->kind == KIND_VIDEO && s->target >= 0 && s->target != s->current)
+        track_key_frame(s->track, (unsigned)s->target, now_us);
+}
+
+void sub_reset(struct sfu_sub *s, int64_t now_us)
+{
+    rewrite_pause(&s->rewrite);
+    s->current = -1;
+    sub_retarget(s, now_us);
+}
+
+void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us)
+{
+    int stream = s->current >= 0 ? s->current : s->target;
+    if (!s->paused && stream >= 0)
+        track_key_frame(s->track, (unsigned)stream, now_us);
+}
+
+/* ---- packets ---- */
+
+static const struct rtp_clock *clock_of(const struct sfu_track *t, int stream)
+{
+    return stream >= 0 && stream < SFU_RIDS_MAX && t->streams[stream] ? &t->streams[stream]->clock : NULL;
+}
+
+/* Can decoding begin at this packet? Where the codec is unknown, anywhere. */
+static bool can_start(const struct sfu_sub *s, const struct rtp_packet *h)
+{
+    if (s->kind == KIND_AUDIO || h->payload.codec == PAYLOAD_UNKNOWN)
+        return true;
+    return payload_is(&h->payload, PAYLOAD_KEY | PAYLOAD_START);
+}
+
+static bool codec_known(const struct sfu_sub *s, const struct rtp_packet *h)
+{
+    enum payload_codec c = (enum payload_codec)h->payload.codec;
+    if (c >= PAYLOAD_CODEC_COUNT)
+        return false;
+    return s->codecs[c].known || (c == PAYLOAD_RED && !s->encrypted && s->codecs[PAYLOAD_OPUS].known);
+}
+
+static void first_packet(struct sfu_sub *s)
+{
+    s->live = true;
+    struct sfu_event e = {.type = SFU_EVENT_SUB_LIVE, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
+    sfu_emit(s->peer->worker, &e);
+}
+
+void sub_input(struct sfu_sub *s, struct packet *pkt)
+{
+    const struct sfu_packet *m = meta_of(pkt);
+    const struct rtp_packet *h = &m->rtp;
+    if (s->paused || !codec_known(s, h))
+        return;
+    if (s->target < 0)
+        sub_retarget(s, pkt->recv_us);
+    if (m->stream != s->current) {
+        if (m->stream != s->target || !h->payload_len || !can_start(s, h))
+            return;
+        rewrite_switch(&s->rewrite, m->stream, h, pkt->recv_us, clock_of(s->track, s->current),
+            clock_of(s->track, m->stream));
+        s->current = m->stream;
+        tell_layer(s);
+    }
+    if (!h->payload_len) { /* padding of the sender's probes */
+        rewrite_drop(&s->rewrite, h);
+        return;
+    }
+    struct rewrite_out out;
+    if (rewrite_packet(&s->rewrite, h, pkt->recv_us, &out))
+        return;
+    if (!s->live)
+        first_packet(s);
+    egress_media(s, pkt, &out);
+}
+
+/* ---- retransmission ---- */
+
+static bool budget_take(struct sfu_sub *s, size_t bytes, int64_t now_us)
+{
+    int64_t elapsed = now_us - s->rtx_refill_us;
+    int64_t cap = SFU_RTX_RATE_BPS / 8 / 2; /* half a second's worth at once */
+    if (elapsed > 1000000)
+        elapsed = 1000000;
+    s->rtx_budget += elapsed * (SFU_RTX_RATE_BPS / 8) / 1000000;
+    s->rtx_refill_us = now_us;
+    if (s->rtx_budget > cap)
+        s->rtx_budget = cap;
+    if (s->rtx_budget < (int64_t)bytes)
+        return false;
+    s->rtx_budget -= (int64_t)bytes;
+    return true;
+}
+
+void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us)
+{
+    struct sfu_worker *w = s->peer->worker;
+    struct rewrite_origin origin;
+    w->stats.nack_in++;
+    if (s->stored) {
+        if (!budget_take(s, SFU_STORED_SIZE, now_us) || !egress_stored(s, seq))
+            w->stats.rtx_refused++;
+        return;
+    }
+    if (!s->rtx_ssrc || rewrite_find(&s->rewrite, seq, &origin))
+        goto refused;
+    if (origin.state == REWRITE_FILTERED) {
+        if (budget_take(s, 64, now_us))
+            egress_rtx_empty(s, seq, s->rewrite.last_ts);
+        return;
+    }
+    const struct sfu_stream *stream = origin.source < SFU_RIDS_MAX ? s->track->streams[origin.source] : NULL;
+    struct packet *pkt = stream ? history_get(&stream->history, origin.src_seq, now_us) : NULL;
+    struct rewrite_out out;
+    if (!pkt || rewrite_again(&s->rewrite, &origin, &meta_of(pkt)->rtp, &out) || !budget_take(s, pkt->len, now_us))
+        goto refused;
+    egress_rtx(s, pkt, &out);
+    return;
+refused:
+    w->stats.rtx_refused++;
+}
+
+void sub_command(struct sfu_worker *w, const struct sfu_command *c)
+{
+    if (c->type == SFU_SUB_ADD) {
+        sub_add(w, c);
+        return;
+    }
+    struct sfu_sub *s;
+    HASH_FIND_INT(w->subs, &c->sub, s);
+    if (!s)
+        return;
+    if (c->type == SFU_SUB_REMOVE) {
+        sub_remove(s);
+        return;
+    }
+    s->max_layer = c->sub_set.max_layer;
+    if (c->sub_set.paused && !s->paused) {
+        s->paused = true;
+        rewrite_pause(&s->rewrite);
+        s->current = s->target = -1;
+        tell_layer(s);
+    } else {
+        s->paused = c->sub_set.paused;
+        sub_retarget(s, w->now_us);
+    }
+}

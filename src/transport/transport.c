@@ -1,0 +1,457 @@
+#include "transport/transport.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "base/rand.h"
+
+#define TWCC_SLOTS 2048 /* packets in flight: a second of 20 Mbit/s; a power of two */
+
+struct transport {
+    const struct transport_ops *ops;
+    void *arg;
+    struct ice_stun *stun;
+    struct dtls_context *dtls_context;
+    struct ice_lite ice;
+    struct dtls_session *dtls;
+    struct srtp_rx *rx;
+    struct srtp_tx *tx;
+    struct rtp_extmap extmap;
+    enum transport_state state;
+    bool dtls_failed, remote_known, dtls_client, dtls_started;
+    const struct path *reply_path; /* during transport_dtls: where the record came from */
+    int64_t now_us;
+    uint32_t ssrc, media_ssrc;
+    struct twcc_recorder recorder;
+    struct twcc_sender sender;
+    struct twcc_sent *sent; /* allocated when the first number is given */
+    struct transport_stats stats;
+};
+
+static void set_state(struct transport *t, enum transport_state s, const char *text)
+{
+    if (t->state == s)
+        return;
+    t->state = s;
+    t->ops->state(t->arg, s, text);
+}
+
+static void update_state(struct transport *t, const char *text)
+{
+    if (t->dtls_failed || t->state == TRANSPORT_CLOSED)
+        return;
+    switch (t->ice.state) {
+    case ICE_NEW:
+        break;
+    case ICE_CONNECTED:
+        if (t->tx)
+            set_state(t, TRANSPORT_CONNECTED, text);
+        break;
+    case ICE_DISCONNECTED:
+        if (t->tx)
+            set_state(t, TRANSPORT_DISCONNECTED, "no checks and no media");
+        break;
+    case ICE_FAILED:
+        set_state(t, TRANSPORT_FAILED, "consent expired");
+        break;
+    }
+}
+
+/* ---- DTLS ---- */
+
+static void dtls_send(void *arg, const uint8_t *data, size_t len)
+{
+    struct transport *t = arg;
+    const struct path *to = ice_lite_selected(&t->ice);
+    if (!to)
+        to = t->reply_path;
+    if (to)
+        t->ops->send(t->arg, to, data, len);
+}
+
+static void dtls_established(void *arg, const struct dtls_keys *keys)
+{
+    struct transport *t = arg;
+    enum srtp_profile profile = (enum srtp_profile)keys->srtp_profile;
+    int err = srtp_profile_is_known(profile) ? 0 : -EPROTONOSUPPORT;
+    if (!err)
+        err = srtp_rx_new(profile, keys->remote.key, keys->remote.salt, &t->rx);
+    if (!err)
+        err = srtp_tx_new(profile, keys->local.key, keys->local.salt, &t->tx);
+    if (err) {
+        t->dtls_failed = true;
+        set_state(t, TRANSPORT_FAILED, "no SRTP profile in common");
+        return;
+    }
+    char text[64];
+    snprintf(text, sizeof text, "%s", srtp_profile_name(profile));
+    update_state(t, text);
+}
+
+static void dtls_data(void *arg, const uint8_t *data, size_t len)
+{
+    struct transport *t = arg;
+    t->ops->data(t->arg, data, len);
+}
+
+static void dtls_closed(void *arg, enum dtls_close why, const char *text)
+{
+    struct transport *t = arg;
+    if (why == DTLS_CLOSED_LOCAL)
+        return;
+    if (why == DTLS_CLOSED_PEER) {
+        set_state(t, TRANSPORT_CLOSED, text);
+        return;
+    }
+    t->dtls_failed = true;
+    set_state(t, TRANSPORT_FAILED, text && *text ? text : dtls_close_text(why));
+}
+
+static const struct dtls_ops dtls_callbacks = {
+    .send = dtls_send, .established = dtls_established, .data = dtls_data, .closed = dtls_closed};
+
+/* The handshake's clock starts when there is a way to the peer; a client begins it. */
+static void start_dtls(struct transport *t, int64_t now_us)
+{
+    if (t->dtls_started || !t->dtls || !ice_lite_selected(&t->ice))
+        return;
+    t->dtls_started = true;
+    dtls_session_start(t->dtls, now_us);
+}
+
+/* ---- life ---- */
+
+int transport_new(struct ice_stun *stun, struct dtls_context *dtls, const struct ice_credentials *local,
+    const char *remote_ufrag, const struct transport_ops *ops, void *arg, int64_t now_us, struct transport **ret)
+{
+    struct transport *t = calloc(1, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    t->ops = ops;
+    t->arg = arg;
+    t->stun = stun;
+    t->dtls_context = dtls;
+    t->now_us = now_us;
+    t->ssrc = rand_u32() | 1;
+    ice_lite_init(&t->ice, local, remote_ufrag, now_us);
+    rtp_extmap_init(&t->extmap);
+    twcc_recorder_init(&t->recorder);
+    *ret = t;
+    return 0;
+}
+
+void transport_free(struct transport *t)
+{
+    if (!t)
+        return;
+    dtls_session_free(t->dtls);
+    srtp_rx_free(t->rx);
+    srtp_tx_free(t->tx);
+    free(t->sent);
+    free(t);
+}
+
+static int add_fingerprint(struct transport *t, const char *fingerprint, int64_t now_us)
+{
+    char algorithm[16];
+    const char *space = strchr(fingerprint, ' ');
+    if (!space || (size_t)(space - fingerprint) >= sizeof algorithm)
+        return -EINVAL;
+    memcpy(algorithm, fingerprint, (size_t)(space - fingerprint));
+    algorithm[space - fingerprint] = 0;
+    return dtls_session_fingerprint_add(t->dtls, algorithm, space + 1, now_us);
+}
+
+int transport_remote(struct transport *t, const char *remote_ufrag, const char *fingerprint, bool dtls_client,
+    int64_t now_us)
+{
+    if (t->remote_known)
+        return -EALREADY;
+    int err = ice_lite_set_remote(&t->ice, remote_ufrag);
+    if (err)
+        return err;
+    if (!t->dtls) {
+        err = dtls_session_new(t->dtls_context, dtls_client ? DTLS_CLIENT : DTLS_SERVER, &dtls_callbacks, t, &t->dtls);
+        if (err)
+            return err;
+    }
+    t->remote_known = true;
+    t->dtls_client = dtls_client;
+    err = add_fingerprint(t, fingerprint, now_us);
+    start_dtls(t, now_us);
+    return err;
+}
+
+int transport_set_remote_ufrag(struct transport *t, const char *remote_ufrag)
+{
+    return ice_lite_set_remote(&t->ice, remote_ufrag);
+}
+
+static void handle_ice(struct transport *t, uint32_t events, const struct path *path)
+{
+    struct path gone;
+    if (events & ICE_EVENT_PATH_ADDED)
+        t->ops->path(t->arg, path, true);
+    if (events & ICE_EVENT_PATH_REMOVED)
+        while (ice_lite_take_removed(&t->ice, &gone))
+            if (!ice_lite_has_remote(&t->ice, &gone.remote, gone.conn))
+                t->ops->path(t->arg, &gone, false);
+    if (events & ICE_EVENT_UFRAG_DROPPED)
+        t->ops->ufrag_dropped(t->arg, t->ice.dropped_ufrag);
+    if (events & ICE_EVENT_SELECTED)
+        start_dtls(t, t->now_us);
+    if (events & (ICE_EVENT_STATE | ICE_EVENT_SELECTED))
+        update_state(t, "ICE");
+}
+
+void transport_restart(struct transport *t, const struct ice_credentials *local, const char *remote_ufrag,
+    int64_t now_us)
+{
+    t->now_us = now_us;
+    handle_ice(t, ice_lite_restart(&t->ice, local, remote_ufrag, now_us), NULL);
+}
+
+void transport_close(struct transport *t)
+{
+    if (t->dtls)
+        dtls_session_close(t->dtls);
+}
+
+void transport_extmap_add(struct transport *t, const struct rtp_extmap *m)
+{
+    for (int e = 0; e < RTP_EXT_COUNT; e++)
+        if (m->id_of[e])
+            rtp_extmap_set(&t->extmap, m->id_of[e], (enum rtp_ext)e);
+}
+
+/* ---- input ---- */
+
+enum ice_verdict transport_stun(struct transport *t, const struct path *path, const uint8_t *data, size_t len,
+    int64_t now_us)
+{
+    uint8_t buf[ICE_REPLY_MAX];
+    struct writer reply = writer_of(buf, sizeof buf);
+    uint32_t events = 0;
+    t->now_us = now_us;
+    enum ice_verdict v = ice_lite_input(&t->ice, t->stun, path, data, len, now_us, &reply, &events);
+    t->stats.ice[v]++;
+    if (reply.len && !reply.bad)
+        t->ops->send(t->arg, path, reply.buf, reply.len);
+    handle_ice(t, events, path);
+    return v;
+}
+
+void transport_dtls(struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us)
+{
+    t->now_us = now_us;
+    if (!ice_lite_knows(&t->ice, path)) {
+        t->stats.unknown_path++;
+        return;
+    }
+    if (!t->dtls) {
+        t->stats.before_keys++;
+        return;
+    }
+    t->reply_path = path;
+    t->dtls_started = true; /* the first record starts a server by itself */
+    dtls_session_input(t->dtls, data, len, now_us);
+    t->reply_path = NULL;
+}
+
+/* The packet that moves a stream forward selects its path; a late one of a path that was left does not. */
+static void heard(struct transport *t, const struct path *path, bool newest, int64_t now_us)
+{
+    uint32_t events = ice_lite_media(&t->ice, path, newest, now_us);
+    if (events)
+        handle_ice(t, events, path);
+}
+
+static bool may_receive(struct transport *t, const struct path *path)
+{
+    if (!t->rx) {
+        t->stats.before_keys++;
+        return false;
+    }
+    const struct path *selected = ice_lite_selected(&t->ice);
+    if ((selected && path_equal(selected, path)) || ice_lite_knows(&t->ice, path))
+        return true;
+    t->stats.unknown_path++;
+    return false;
+}
+
+void transport_rtp(struct transport *t, struct packet *p, int64_t now_us)
+{
+    t->now_us = now_us;
+    if (!may_receive(t, &p->path))
+        return;
+    size_t len = p->len;
+    uint64_t index, highest = 0;
+    if (srtp_rx_rtp(t->rx, p->data, &len, &index))
+        return; /* counted there */
+    p->len = (uint16_t)len;
+    struct rtp_packet *h = rtp_of(p);
+    if (rtp_parse(p->data, len, &t->extmap, h)) {
+        t->stats.rtp_malformed++;
+        return;
+    }
+    t->stats.rtp_in++;
+    t->stats.bytes_in += len;
+    bool newest = srtp_rx_highest(t->rx, h->ssrc, &highest) == 0 && index >= highest;
+    heard(t, &p->path, newest, now_us);
+    if (rtp_has(h, RTP_EXT_TWCC)) {
+        twcc_recorder_input(&t->recorder, h->twcc, now_us);
+        t->media_ssrc = h->ssrc;
+    }
+    t->ops->rtp(t->arg, p, now_us);
+}
+
+static void count_result(void *arg, const struct twcc_result *r)
+{
+    struct transport *t = arg;
+    if (r->received)
+        t->stats.sent_reported++;
+    else
+        t->stats.sent_lost++;
+}
+
+static void take_feedback(struct transport *t, const uint8_t *data, size_t len)
+{
+    struct cursor c = cursor_of(data, len);
+    struct rtcp_block b;
+    int more;
+    while ((more = rtcp_next(&c, &b)) > 0)
+        if (rtcp_is_feedback(&b, RTCP_RTPFB, RTCP_FMT_TWCC) && t->sent &&
+            twcc_sender_feedback(&t->sender, &b, count_result, t) < 0)
+            t->stats.feedback_bad++;
+    if (more < 0)
+        t->stats.rtcp_malformed++;
+}
+
+void transport_rtcp(struct transport *t, struct packet *p, int64_t now_us)
+{
+    t->now_us = now_us;
+    if (!may_receive(t, &p->path))
+        return;
+    size_t len = p->len;
+    uint32_t index;
+    if (srtp_rx_rtcp(t->rx, p->data, &len, &index))
+        return;
+    p->len = (uint16_t)len;
+    t->stats.rtcp_in++;
+    t->stats.bytes_in += len;
+    heard(t, &p->path, true, now_us);
+    take_feedback(t, p->data, len);
+    t->ops->rtcp(t->arg, p->data, len, now_us);
+}
+
+void transport_conn_closed(struct transport *t, uint32_t conn, int64_t now_us)
+{
+    t->now_us = now_us;
+    handle_ice(t, ice_lite_conn_closed(&t->ice, conn, now_us), NULL);
+}
+
+/* ---- time ---- */
+
+static void send_feedback(struct transport *t, int64_t now_us)
+{
+    do {
+        uint8_t buf[1200];
+        struct writer w = writer_of(buf, sizeof buf);
+        if (!twcc_recorder_write(&t->recorder, &w, t->ssrc, t->media_ssrc, now_us) || w.bad)
+            return;
+        transport_rtcp_send(t, buf, w.len);
+    } while (t->recorder.pending);
+}
+
+void transport_timeout(struct transport *t, int64_t now_us)
+{
+    t->now_us = now_us;
+    if (ice_lite_next_timeout(&t->ice) <= now_us)
+        handle_ice(t, ice_lite_timeout(&t->ice, now_us), NULL);
+    if (t->dtls && dtls_session_next_timeout_us(t->dtls) <= now_us)
+        dtls_session_timeout(t->dtls, now_us);
+    if (twcc_recorder_next_timeout(&t->recorder) <= now_us)
+        send_feedback(t, now_us);
+}
+
+int64_t transport_next_timeout(const struct transport *t)
+{
+    int64_t next = ice_lite_next_timeout(&t->ice);
+    int64_t dtls = t->dtls ? dtls_session_next_timeout_us(t->dtls) : INT64_MAX;
+    int64_t feedback = twcc_recorder_next_timeout(&t->recorder);
+    next = dtls < next ? dtls : next;
+    return feedback < next ? feedback : next;
+}
+
+/* ---- output ---- */
+
+const struct path *transport_path(const struct transport *t)
+{
+    return ice_lite_selected(&t->ice);
+}
+
+struct srtp_tx *transport_tx(struct transport *t)
+{
+    return t->tx;
+}
+
+uint16_t transport_twcc_next(struct transport *t, size_t size, int64_t now_us)
+{
+    if (!t->sent) {
+        t->sent = calloc(TWCC_SLOTS, sizeof *t->sent);
+        if (!t->sent || twcc_sender_init(&t->sender, t->sent, TWCC_SLOTS)) {
+            free(t->sent);
+            t->sent = NULL;
+            return 0;
+        }
+    }
+    return twcc_sender_next(&t->sender, now_us, (uint16_t)size, 0);
+}
+
+int transport_rtcp_send(struct transport *t, const uint8_t *data, size_t len)
+{
+    uint8_t buf[PACKET_SIZE_MAX];
+    const struct path *to = ice_lite_selected(&t->ice);
+    if (!t->tx || !to)
+        return -ENOTCONN;
+    if (len + SRTP_RTCP_TRAILER_MAX > sizeof buf)
+        return -EMSGSIZE;
+    memcpy(buf, data, len);
+    int err = srtp_tx_rtcp(t->tx, buf, &len, sizeof buf);
+    if (!err)
+        t->ops->send(t->arg, to, buf, len);
+    return err;
+}
+
+int transport_write(struct transport *t, const uint8_t *data, size_t len)
+{
+    return t->dtls ? dtls_session_write(t->dtls, data, len) : -ENOTCONN;
+}
+
+uint32_t transport_ssrc(const struct transport *t)
+{
+    return t->ssrc;
+}
+
+enum transport_state transport_state(const struct transport *t)
+{
+    return t->state;
+}
+
+bool transport_has_remote(const struct transport *t)
+{
+    return t->remote_known;
+}
+
+bool transport_is_dtls_client(const struct transport *t)
+{
+    return t->dtls_client;
+}
+
+void transport_stats(const struct transport *t, struct transport_stats *ret)
+{
+    *ret = t->stats;
+    if (t->rx)
+        srtp_rx_stats(t->rx, &ret->rx);
+}
