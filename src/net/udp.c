@@ -21,15 +21,21 @@ static int option_on(int fd, int level, int name)
     return setsockopt(fd, level, name, &one, sizeof one) < 0 ? -errno : 0;
 }
 
-/* Asks for bytes, beyond the system's maximum if we may; what was granted. */
-static int buffer_raise(int fd, int forced, int normal, int bytes)
+static int buffer_size(int fd, int name)
 {
-    if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) < 0)
-        setsockopt(fd, SOL_SOCKET, normal, &bytes, sizeof bytes);
     int granted = 0;
     socklen_t len = sizeof granted;
-    getsockopt(fd, SOL_SOCKET, normal, &granted, &len);
+    getsockopt(fd, SOL_SOCKET, name, &granted, &len);
     return granted;
+}
+
+/* Asks for bytes, beyond the system's maximum if we may; never less than the default. What was granted, which
+ * the kernel counts twice for its own use. */
+static int buffer_raise(int fd, int forced, int normal, int bytes)
+{
+    if (bytes > buffer_size(fd, normal) / 2 && setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) < 0)
+        setsockopt(fd, SOL_SOCKET, normal, &bytes, sizeof bytes);
+    return buffer_size(fd, normal);
 }
 
 static int bind_v6(int fd, uint16_t port)
