@@ -65,6 +65,6 @@ void ws_abort(struct ws *w);
 
 const struct addr *ws_remote(const struct ws *w);
 bool ws_secure(const struct ws *w);
-size_t ws_queued(const struct ws *w); /* bytes that wait to be taken by the kernel */
+size_t ws_queued(const struct ws *w); /* bytes that wait for the peer, with what keeping them costs */
 
 #endif
