@@ -46,10 +46,10 @@ static void journal_find(void)
 /* Puts fd (a file, closed here) or standard error (fd < 0) in the target's place; under lock. 0 or -errno. */
 static int target_set(int fd)
 {
-    int slot = atomic_load(&target);
+    int slot = atomic_load_explicit(&target, memory_order_relaxed);
     if (slot == STDERR_FILENO) {
         if (fd >= 0)
-            atomic_store(&target, fd);
+            atomic_store_explicit(&target, fd, memory_order_relaxed);
         return 0;
     }
     int rc = dup3(fd >= 0 ? fd : STDERR_FILENO, slot, O_CLOEXEC) < 0 ? -errno : 0;
