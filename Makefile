@@ -193,7 +193,7 @@ web/dist/index.html: $(shell find web -path web/node_modules -prune -o -path web
 
 # tests/run builds nothing: what it runs is built here first
 test: deps-test
-	@$(MAKE) --no-print-directory -j$$(nproc) $(if $(filter web e2e,$(or $(STAGES),web)),web) test-programs
+	@$(MAKE) --no-print-directory -j$$(nproc) $(if $(filter web e2e system,$(or $(STAGES),web)),web) test-programs
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) $(STAGES)
 test-c: test-programs
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) unit
@@ -242,5 +242,5 @@ uninstall:
 	@rmdir --ignore-fail-on-non-empty $(CONFDIR) 2>/dev/null || true
 	@[ -z '$(DESTDIR)' ] || find $(DESTDIR) -depth -type d -empty -delete
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(FB)/obj -name '*.d' 2>/dev/null)
 FORCE:
