@@ -37,7 +37,7 @@ export function Call({ session, info }: { session: Session; info: RoomInfo }) {
           <Banners session={session} status={state.status} soundBlocked={state.soundBlocked} />
           <div className="relative flex min-h-0 flex-1">
             <Stage tiles={state.tiles} focus={focus} onFocus={setFocus} />
-            {state.count === 1 && !focus && <Invite code={info.code} />}
+            {state.count === 1 && state.status === 'connected' && !focus && <Invite code={info.code} />}
             <NoticeList notices={session.notices} />
           </div>
         </div>

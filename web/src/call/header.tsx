@@ -10,7 +10,9 @@ export function Header({ info, count }: { info: RoomInfo; count: number }) {
   return (
     <header className="flex h-14 shrink-0 items-center gap-3 px-3 sm:px-4">
       <LogoMark className="h-5 sm:h-6" />
-      {info.name && <h1 className="min-w-0 truncate font-semibold text-paper max-sm:hidden">{info.name}</h1>}
+      <h1 className={info.name ? 'min-w-0 truncate font-semibold text-paper max-sm:sr-only' : 'sr-only'}>
+        {info.name || `Room ${info.code}`}
+      </h1>
       <span className="font-mono text-sm whitespace-nowrap text-ink-300" data-testid="room-code">
         {info.code}
       </span>

@@ -77,6 +77,8 @@ export class Session {
   /** What the person last wanted on, for joining again. */
   readonly wanted = { microphone: false, camera: false }
   readonly #blocked = new Set<string>()
+  /** Identities whose coming is no news. */
+  readonly #present = new Set<string>()
   #drawing = false
 
   constructor(options: SessionOptions) {
@@ -94,8 +96,8 @@ export class Session {
       soundBlocked: false,
     })
     for (const event of visible) this.room.on(event, this.#changed)
-    this.room.on(RoomEvent.ParticipantConnected, (person) => this.#announce(person, 'joined'))
-    this.room.on(RoomEvent.ParticipantDisconnected, (person) => this.#announce(person, 'left'))
+    this.room.on(RoomEvent.ParticipantConnected, (person) => this.#came(person))
+    this.room.on(RoomEvent.ParticipantDisconnected, (person) => this.#went(person))
     this.ended = new Promise((resolve) => {
       this.room.on(RoomEvent.Disconnected, (reason) => {
         // A failed first connection is thrown by connect() instead.
@@ -109,6 +111,7 @@ export class Session {
   /** Connects; throws what livekit-client throws when that fails. */
   async connect(url: string, token: string): Promise<void> {
     await this.room.connect(url, token)
+    for (const identity of this.room.remoteParticipants.keys()) this.#present.add(identity)
     this.#draw()
   }
 
@@ -181,8 +184,20 @@ export class Session {
     this.#changed()
   }
 
-  #announce(person: Participant, verb: string): void {
-    if (this.room.state === ConnectionState.Connected) this.notices.say(`${person.name || person.identity} ${verb}`)
+  /** Says who joined, but not who was found here, or found again after a lost connection. */
+  #came(person: Participant): void {
+    const news = this.room.state === ConnectionState.Connected && !this.#present.has(person.identity)
+    this.#present.add(person.identity)
+    if (news) this.notices.say(`${person.name || person.identity} joined`)
+  }
+
+  #went(person: Participant): void {
+    // A lost connection first clears the room, then says that it is lost.
+    queueMicrotask(() => {
+      if (this.room.state !== ConnectionState.Connected || this.room.getParticipantByIdentity(person.identity)) return
+      this.#present.delete(person.identity)
+      this.notices.say(`${person.name || person.identity} left`)
+    })
   }
 
   /** Events come in bursts; one drawing serves a burst. */

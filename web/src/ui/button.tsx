@@ -63,7 +63,7 @@ export function RoundButton({ icon, label, look = 'normal', busy = false, testId
       aria-busy={busy || undefined}
       {...rest}
       disabled={rest.disabled || busy}
-      className={`group relative inline-flex h-12 w-12 shrink-0 items-center justify-center rounded-2xl transition-colors disabled:opacity-70 sm:h-13 sm:w-13 ${roundLooks[look]} ${className}`}
+      className={`group relative inline-flex h-12 w-12 min-w-9 items-center justify-center rounded-2xl transition-colors disabled:opacity-70 sm:h-13 sm:w-13 ${roundLooks[look]} ${className}`}
     >
       <Icon name={busy ? 'spinner' : icon} className="size-6" />
       {badge > 0 && (
