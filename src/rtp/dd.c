@@ -244,11 +244,11 @@ int dd_parse(const void *data, size_t len, struct dd_structure *s, struct dd *re
     return r;
 }
 
-/* Can a receiver of the frame's own layer begin at it? */
+/* Can more of the frame's spatial layer be decoded from here on? */
 static bool is_switch(const struct dd *d, const struct dd_structure *s)
 {
     for (unsigned k = 0; k < s->target_count; k++) {
-        if (s->target_spatial[k] == d->deps.spatial && s->target_temporal[k] == d->deps.temporal &&
+        if (s->target_spatial[k] == d->deps.spatial && s->target_temporal[k] >= d->deps.temporal &&
             dd_indication_of(&d->deps, k) == DD_SWITCH)
             return true;
     }

@@ -34,7 +34,7 @@ enum {
     PAYLOAD_END = 1 << 1,         /* last packet of a frame, where the payload itself says so (VP9, dependency
                                      descriptor); elsewhere the marker bit tells */
     PAYLOAD_KEY = 1 << 2,         /* of a key frame: decoding can start at this frame if START is set too */
-    PAYLOAD_LAYER_SYNC = 1 << 3,  /* a receiver of lower temporal layers may switch up at this frame */
+    PAYLOAD_LAYER_SYNC = 1 << 3,  /* a receiver of lower temporal layers may get more of them from here on */
     PAYLOAD_DISCARDABLE = 1 << 4, /* no other frame needs it */
     PAYLOAD_PICTURE_ID = 1 << 5,  /* picture_id is valid */
     PAYLOAD_PICTURE_ID_LONG = 1 << 6, /* and has 15 bits instead of 7 */
