@@ -8,9 +8,9 @@
 #include <netinet/in.h>
 
 struct addr {
-    uint8_t ip[16];  /* IPv6, or ::ffff:a.b.c.d */
-    uint32_t scope;  /* interface of a link-local address, otherwise 0 */
-    uint16_t port;   /* host byte order */
+    uint8_t ip[16]; /* IPv6, or ::ffff:a.b.c.d */
+    uint32_t scope; /* interface of a link-local address, otherwise 0 */
+    uint16_t port;  /* host byte order */
 };
 
 /* "[2001:db8::1]:65535" and the terminating zero, with a scope. */
@@ -25,8 +25,8 @@ struct path {
 
 bool addr_is_v4(const struct addr *a);
 bool addr_is_loopback(const struct addr *a);
-bool addr_is_any(const struct addr *a);        /* 0.0.0.0 or :: */
-bool addr_is_link_local(const struct addr *a); /* 169.254/16 or fe80::/10 */
+bool addr_is_any(const struct addr *a);                         /* 0.0.0.0 or :: */
+bool addr_is_link_local(const struct addr *a);                  /* 169.254/16 or fe80::/10 */
 bool addr_equal(const struct addr *a, const struct addr *b);    /* ip, scope and port */
 bool addr_equal_ip(const struct addr *a, const struct addr *b); /* ip only */
 bool path_equal(const struct path *a, const struct path *b);

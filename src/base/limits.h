@@ -3,172 +3,185 @@
 #define BASE_LIMITS_H
 
 /* ---- packets ---- */
-#define PACKET_SIZE_MAX      1600     /* bytes of one datagram: an Ethernet frame and room for a trailer */
-#define PACKET_HEADROOM      64       /* bytes in front of the data, for framing in place */
-#define PACKET_CONTROL_SIZE  160      /* bytes of per-packet state: struct rtp_packet, and what sfu/ adds */
-#define POOL_CHUNK_PACKETS   512      /* packets a pool grows by: about 1 MiB */
-#define POOL_PACKETS_MAX     65536    /* packets of one worker's pool: about 120 MiB, then input is dropped */
-#define UDP_BATCH_MAX        64       /* datagrams of one recvmmsg or sendmmsg */
-#define TCP_PENDING_MAX      256      /* TCP connections without a first frame; then the oldest one is closed */
-#define TCP_PENDING_ADDR_MAX 32       /* of one address (IPv6: one /64), an office behind a NAT joining at once */
-#define TCP_FIRST_FRAME_US   5000000  /* for the first frame; it takes a round trip */
+#define PACKET_SIZE_MAX      1600  /* bytes of one datagram: an Ethernet frame and room for a trailer */
+#define PACKET_HEADROOM      64    /* bytes in front of the data, for framing in place */
+#define PACKET_CONTROL_SIZE  160   /* bytes of per-packet state: struct rtp_packet, and what sfu/ adds */
+#define POOL_CHUNK_PACKETS   512   /* packets a pool grows by: about 1 MiB */
+#define POOL_PACKETS_MAX     65536 /* packets of one worker's pool: about 120 MiB, then input is dropped */
+#define UDP_BATCH_MAX        64    /* datagrams of one recvmmsg or sendmmsg */
+#define TCP_PENDING_MAX      256   /* TCP connections without a first frame; then the oldest one is closed */
+#define TCP_PENDING_ADDR_MAX 32 /* of one address (IPv6: one /64), an office behind a NAT joining at once */
+#define TCP_FIRST_FRAME_US   5000000      /* for the first frame; it takes a round trip */
 #define TCP_QUEUE_MAX        (256 * 1024) /* bytes waiting for one connection: half a second of 4 Mbit/s */
-#define TCP_SEND_BUFFER      (128 * 1024) /* SO_SNDBUF of a connection: what waits in the kernel cannot be dropped */
-#define TCP_ACCEPT_BATCH     64       /* connections accepted in one round, so that packets get their turn */
-#define TCP_READ_BATCH       16       /* reads from one connection in one round, likewise */
+#define TCP_SEND_BUFFER                                                                                      \
+    (128 * 1024)            /* SO_SNDBUF of a connection: what waits in the kernel cannot be dropped */
+#define TCP_ACCEPT_BATCH 64 /* connections accepted in one round, so that packets get their turn */
+#define TCP_READ_BATCH   16 /* reads from one connection in one round, likewise */
 
 /* ---- transport ---- */
-#define ICE_UFRAG_MAX        256      /* RFC 8839, section 5.4 */
-#define ICE_PWD_MAX          256      /* RFC 8839, section 5.4 */
-#define ICE_LOCAL_UFRAG_MAX  32       /* ours are 8 */
-#define ICE_LOCAL_PWD_MAX    64       /* ours are 24 */
-#define ICE_PATHS_MAX        8        /* authenticated pairs kept for a peer; the oldest unused one gives way */
-#define DTLS_RECORD_MAX      1600     /* bytes of a DTLS datagram */
+#define ICE_UFRAG_MAX        256  /* RFC 8839, section 5.4 */
+#define ICE_PWD_MAX          256  /* RFC 8839, section 5.4 */
+#define ICE_LOCAL_UFRAG_MAX  32   /* ours are 8 */
+#define ICE_LOCAL_PWD_MAX    64   /* ours are 24 */
+#define ICE_PATHS_MAX        8    /* authenticated pairs kept for a peer; the oldest unused one gives way */
+#define DTLS_RECORD_MAX      1600 /* bytes of a DTLS datagram */
 #define SDP_SIZE_MAX         (256 * 1024) /* bytes of one description: 100 sections of a browser take 200 KB */
-#define SDP_MEDIA_MAX        256      /* m-lines of one description */
-#define SDP_CODECS_MAX       64       /* payload types of one m-line: there are 96 dynamic ones at most in use */
-#define SDP_EXTMAP_MAX       32       /* header extensions of one m-line; ids of 1-14, and a few two-byte ones */
-#define SDP_RIDS_MAX         4        /* simulcast layers of one section; browsers send three */
-#define SDP_SSRCS_MAX        16       /* a=ssrc streams of one section: three layers with RTX and FEC are 9 */
-#define SDP_CANDIDATES_MAX   64       /* candidates of one description */
-#define SDP_FINGERPRINTS_MAX 8        /* a=fingerprint lines of one section: one certificate, a few hashes */
-#define SDP_GROUPS_MAX       8        /* a=group lines: BUNDLE, and lip synchronisation of old clients */
-#define SDP_SSRC_GROUPS_MAX  8        /* a=ssrc-group lines of one section: three FID and a SIM in browsers */
-#define SDP_ALTS_MAX         4        /* alternatives of one simulcast stream (RFC 8853); browsers send one */
-#define SDP_MID_MAX          32       /* bytes of a mid; a one-byte header extension carries 16 */
-#define SDP_RID_MAX          16       /* bytes of a rid: what a one-byte header extension carries */
-#define SDP_TEXT_MAX         1024     /* bytes of any other value: the longest fmtp lines take 300 */
-#define SDP_ADDRESS_MAX      63       /* bytes of a candidate's address: mDNS names take 42 */
-#define SDP_MESSAGE_SIZE     65536    /* bytes of a data channel message: RFC 8841's default, and LiveKit's 64,000 fit */
+#define SDP_MEDIA_MAX        256          /* m-lines of one description */
+#define SDP_CODECS_MAX       64   /* payload types of one m-line: there are 96 dynamic ones at most in use */
+#define SDP_EXTMAP_MAX       32   /* header extensions of one m-line; ids of 1-14, and a few two-byte ones */
+#define SDP_RIDS_MAX         4    /* simulcast layers of one section; browsers send three */
+#define SDP_SSRCS_MAX        16   /* a=ssrc streams of one section: three layers with RTX and FEC are 9 */
+#define SDP_CANDIDATES_MAX   64   /* candidates of one description */
+#define SDP_FINGERPRINTS_MAX 8    /* a=fingerprint lines of one section: one certificate, a few hashes */
+#define SDP_GROUPS_MAX       8    /* a=group lines: BUNDLE, and lip synchronisation of old clients */
+#define SDP_SSRC_GROUPS_MAX  8    /* a=ssrc-group lines of one section: three FID and a SIM in browsers */
+#define SDP_ALTS_MAX         4    /* alternatives of one simulcast stream (RFC 8853); browsers send one */
+#define SDP_MID_MAX          32   /* bytes of a mid; a one-byte header extension carries 16 */
+#define SDP_RID_MAX          16   /* bytes of a rid: what a one-byte header extension carries */
+#define SDP_TEXT_MAX         1024 /* bytes of any other value: the longest fmtp lines take 300 */
+#define SDP_ADDRESS_MAX      63   /* bytes of a candidate's address: mDNS names take 42 */
+#define SDP_MESSAGE_SIZE                                                                                     \
+    65536 /* bytes of a data channel message: RFC 8841's default, and LiveKit's 64,000 fit */
 
 /* ---- http ---- */
-#define HTTP_LINE_MAX        65536    /* bytes of a request line: join requests carry a whole SDP in the query */
-#define HTTP_HEAD_MAX        (96 * 1024)  /* bytes of request line and fields: 32 KiB for the fields */
-#define HTTP_POOL_SIZE       (128 * 1024) /* bytes libmicrohttpd may use for a connection: the head, and its index */
-#define HTTP_BODY_MAX        (10 << 20)   /* bytes of a request body, as the server API has it */
-#define HTTP_DRAIN_MAX       (16 << 20)   /* bytes of a refused body read all the same, so that the answer arrives */
-#define HTTP_CONNECTIONS_MAX 16384    /* open at once: two threads and select-free loops take more, descriptors not */
-#define HTTP_ADDRESS_MAX     1024     /* of one address: an office behind one IPv4 address holds several each */
-#define HTTP_BACKLOG         1024     /* connections the kernel keeps for us to accept */
-#define HTTP_IDLE_S          30       /* seconds a connection may be silent between and within requests */
-#define HTTP_HEAD_S          10       /* seconds for the first request's head: slow senders hold a descriptor, no pool */
-#define HTTP_STATIC_FILE_MAX (32 << 20)   /* bytes of one file of the web client, kept in memory */
-#define HTTP_STATIC_MAX      (64 << 20)   /* bytes of them all */
-#define HTTP_STATIC_FILES    4096     /* files of the web client */
-#define HTTP_PARAMS_MAX      8        /* {names} of one route */
-#define WS_MESSAGE_MAX       (2 << 20)    /* bytes of a message received, as LiveKit's */
-#define WS_QUEUE_MAX         (4 << 20)    /* bytes that wait for one peer: two of the largest messages */
-#define WS_READ_BUDGET       65536    /* bytes read from one socket a wake-up, so that none starves the others */
-#define WS_PING_S            10       /* seconds between pings, inside the idle timeout of common proxies (60) */
-#define WS_DEAD_S            30       /* seconds that sent bytes may go unacknowledged (TCP_USER_TIMEOUT) */
-#define WS_CLOSE_WAIT_S      3        /* seconds for the peer's close frame, and for it to hang up afterwards */
+#define HTTP_LINE_MAX 65536       /* bytes of a request line: join requests carry a whole SDP in the query */
+#define HTTP_HEAD_MAX (96 * 1024) /* bytes of request line and fields: 32 KiB for the fields */
+#define HTTP_POOL_SIZE                                                                                       \
+    (128 * 1024)                  /* bytes libmicrohttpd may use for a connection: the head, and its index */
+#define HTTP_BODY_MAX  (10 << 20) /* bytes of a request body, as the server API has it */
+#define HTTP_DRAIN_MAX (16 << 20) /* bytes of a refused body read all the same, so that the answer arrives   \
+                                   */
+#define HTTP_CONNECTIONS_MAX                                                                                 \
+    16384 /* open at once: two threads and select-free loops take more, descriptors not */
+#define HTTP_ADDRESS_MAX     1024 /* of one address: an office behind one IPv4 address holds several each */
+#define HTTP_BACKLOG         1024 /* connections the kernel keeps for us to accept */
+#define HTTP_IDLE_S          30   /* seconds a connection may be silent between and within requests */
+#define HTTP_HEAD_S          10 /* seconds for the first request's head: slow senders hold a descriptor, no pool */
+#define HTTP_STATIC_FILE_MAX (32 << 20) /* bytes of one file of the web client, kept in memory */
+#define HTTP_STATIC_MAX      (64 << 20) /* bytes of them all */
+#define HTTP_STATIC_FILES    4096       /* files of the web client */
+#define HTTP_PARAMS_MAX      8          /* {names} of one route */
+#define WS_MESSAGE_MAX       (2 << 20)  /* bytes of a message received, as LiveKit's */
+#define WS_QUEUE_MAX         (4 << 20)  /* bytes that wait for one peer: two of the largest messages */
+#define WS_READ_BUDGET       65536 /* bytes read from one socket a wake-up, so that none starves the others */
+#define WS_PING_S            10    /* seconds between pings, inside the idle timeout of common proxies (60) */
+#define WS_DEAD_S            30    /* seconds that sent bytes may go unacknowledged (TCP_USER_TIMEOUT) */
+#define WS_CLOSE_WAIT_S      3     /* seconds for the peer's close frame, and for it to hang up afterwards */
 
 /* ---- dtls, srtp, sctp ---- */
-#define DTLS_MTU             1200     /* bytes of a datagram we send: fits every path that WebRTC is used on */
-#define DTLS_PAYLOAD_MAX     1160     /* bytes of one record we send: the MTU less header, nonce and tag (37) */
-#define DTLS_HANDSHAKE_US    30000000 /* microseconds from start to established: what browsers wait, too */
-#define DTLS_FINGERPRINTS_MAX 4       /* a=fingerprint lines of one description that count: one or two are sent */
-#define SRTP_WINDOW          2048     /* packets an index may lie behind the highest: 1 s of 20 Mbit/s video */
-#define SRTP_RX_SSRCS_MAX    256      /* SSRCs of one sender known at once: 20 simulcast tracks with RTX are 120 */
-#define SRTP_TX_SSRCS_MAX    65536    /* SSRCs one key ever sends with: retired ones stay refused, 32 bytes each */
-#define DCEP_LABEL_MAX       255      /* bytes of a channel's label or protocol: LiveKit's are under 16 */
-#define SCTP_MTU             1150     /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
-#define SCTP_STREAMS         64       /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
-#define SCTP_MESSAGE_MAX     66560    /* bytes of a message: the 64 KiB that the SDP admits and a header */
-#define SCTP_SEND_BUFFER     1048576  /* bytes that may wait on reliable channels: 16 of the largest messages */
-#define SCTP_LOSSY_BUFFER    131072   /* bytes waiting beyond which lossy messages are dropped: 1 s of 1 Mbit/s */
-#define SCTP_SEND_LOW        65536    /* bytes waiting below which a refused sender is told to go on */
-#define SCTP_INPUT_QUEUE     1024     /* packets of one association waiting for the sctp thread: 1.2 MB */
+#define DTLS_MTU              1200 /* bytes of a datagram we send: fits every path that WebRTC is used on */
+#define DTLS_PAYLOAD_MAX      1160 /* bytes of one record we send: the MTU less header, nonce and tag (37) */
+#define DTLS_HANDSHAKE_US     30000000 /* microseconds from start to established: what browsers wait, too */
+#define DTLS_FINGERPRINTS_MAX 4 /* a=fingerprint lines of one description that count: one or two are sent */
+#define SRTP_WINDOW           2048 /* packets an index may lie behind the highest: 1 s of 20 Mbit/s video */
+#define SRTP_RX_SSRCS_MAX     256 /* SSRCs of one sender known at once: 20 simulcast tracks with RTX are 120 */
+#define SRTP_TX_SSRCS_MAX     65536 /* SSRCs one key ever sends with: retired ones stay refused, 32 bytes each \
+                                     */
+#define DCEP_LABEL_MAX    255       /* bytes of a channel's label or protocol: LiveKit's are under 16 */
+#define SCTP_MTU          1150 /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
+#define SCTP_STREAMS      64   /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
+#define SCTP_MESSAGE_MAX  66560   /* bytes of a message: the 64 KiB that the SDP admits and a header */
+#define SCTP_SEND_BUFFER  1048576 /* bytes that may wait on reliable channels: 16 of the largest messages */
+#define SCTP_LOSSY_BUFFER 131072  /* bytes waiting beyond which lossy messages are dropped: 1 s of 1 Mbit/s  \
+                                   */
+#define SCTP_SEND_LOW    65536    /* bytes waiting below which a refused sender is told to go on */
+#define SCTP_INPUT_QUEUE 1024     /* packets of one association waiting for the sctp thread: 1.2 MB */
 
 /* ---- messages and tokens ---- */
-#define PROTO_DEPTH_MAX        16                 /* messages inside messages; the protocol's own deepest is 7 */
+#define PROTO_DEPTH_MAX        16 /* messages inside messages; the protocol's own deepest is 7 */
 #define PROTO_MEMORY_MAX       (16 * 1024 * 1024) /* bytes a decoded message may take: two bytes can become 250 */
 #define PROTO_JSON_DEPTH_MAX   64                 /* brackets inside brackets, unknown parts included */
-#define PROTO_JSON_VALUES_MAX  65536              /* values in one JSON text: jansson takes up to 280 bytes each */
-#define PROTO_JOIN_REQUEST_MAX (1024 * 1024)      /* bytes of a join request, decompressed; the protocol's limit */
-#define AUTH_TOKEN_MAX         (64 * 1024)        /* bytes of a token: what an HTTP request line can carry */
+#define PROTO_JSON_VALUES_MAX  65536         /* values in one JSON text: jansson takes up to 280 bytes each */
+#define PROTO_JOIN_REQUEST_MAX (1024 * 1024) /* bytes of a join request, decompressed; the protocol's limit  \
+                                              */
+#define AUTH_TOKEN_MAX (64 * 1024)           /* bytes of a token: what an HTTP request line can carry */
 
 /* ---- rooms ---- */
-#define ROOM_PENDING_TRACKS_MAX  32   /* tracks a client may announce before it negotiates them */
-#define ROOM_CHOICES_MAX         4096 /* tracks a subscriber may name that do not exist (yet) */
-#define ROOM_PEER_SECTIONS_MAX   SDP_MEDIA_MAX
-#define ROOM_TICK_US             100000   /* deadlines of rooms are looked at this often */
-#define ROOM_POKE_FIRST_US       10000    /* changes are collected this long before a client is asked to offer */
-#define ROOM_POKE_AGAIN_US       150000   /* the same while changes keep coming */
-#define ROOM_SUBSCRIBE_WAIT_US   60000000 /* a subscription waits this long for its track to appear */
-#define ROOM_SPEAKERS_US         400000   /* cadence of speaker updates */
-#define ROOM_QUALITY_US          5000000  /* cadence of connection quality */
-#define ROOM_DEMAND_LATER_US     5000000  /* a layer is switched off this long after its last viewer went */
-#define ROOM_DEMAND_FIRST_US     10000000 /* the first word on layers comes at the latest this long after publishing */
-#define ROOM_SERVER_OFFER_US     15000000 /* an offer of the server that nobody answers ends the session */
-#define ROOM_FAILED_GRACE_US     5000000  /* a client whose media failed may resume this long */
-#define ROOM_GONE_MAX            256      /* participants remembered for a client without a socket */
-#define ROOM_BULK_MIN            50       /* from this many participants on, news of the silent ones is collected */
-#define ROOM_BULK_US             100000   /* at least this long, and a millisecond for every participant */
+#define ROOM_PENDING_TRACKS_MAX 32   /* tracks a client may announce before it negotiates them */
+#define ROOM_CHOICES_MAX        4096 /* tracks a subscriber may name that do not exist (yet) */
+#define ROOM_PEER_SECTIONS_MAX  SDP_MEDIA_MAX
+#define ROOM_TICK_US            100000 /* deadlines of rooms are looked at this often */
+#define ROOM_POKE_FIRST_US      10000  /* changes are collected this long before a client is asked to offer */
+#define ROOM_POKE_AGAIN_US      150000 /* the same while changes keep coming */
+#define ROOM_SUBSCRIBE_WAIT_US  60000000 /* a subscription waits this long for its track to appear */
+#define ROOM_SPEAKERS_US        400000   /* cadence of speaker updates */
+#define ROOM_QUALITY_US         5000000  /* cadence of connection quality */
+#define ROOM_DEMAND_LATER_US    5000000  /* a layer is switched off this long after its last viewer went */
+#define ROOM_DEMAND_FIRST_US                                                                                 \
+    10000000 /* the first word on layers comes at the latest this long after publishing */
+#define ROOM_SERVER_OFFER_US 15000000 /* an offer of the server that nobody answers ends the session */
+#define ROOM_FAILED_GRACE_US 5000000  /* a client whose media failed may resume this long */
+#define ROOM_GONE_MAX        256      /* participants remembered for a client without a socket */
+#define ROOM_BULK_MIN        50     /* from this many participants on, news of the silent ones is collected */
+#define ROOM_BULK_US         100000 /* at least this long, and a millisecond for every participant */
 
 /* ---- ICE times, microseconds ---- */
-#define ICE_SILENT_US        1000000  /* a selected pair this quiet gives way to a newly nominated one */
-#define ICE_DISCONNECT_US    10000000 /* no check, no media: disconnected. Browsers check every 2.5 to 6 s */
-#define ICE_FAIL_US          15000000 /* and failed: clients give up then as well, and reconnect */
-#define ICE_CONSENT_US       30000000 /* RFC 7675, section 5.1: nothing is sent to a path that was silent this long */
-#define ICE_PACE_US          50000    /* RFC 8445, section 14.2: between the starts of two checks */
-#define ICE_RTO_US           500000   /* RFC 8489, section 6.2.1: first retransmission; doubles */
-#define ICE_SENDS_MAX        5        /* requests of one transaction, 11.5 s in all (the 7 of RFC 8489 take 39.5 s) */
-#define ICE_PATIENCE_US      300000   /* how long a path that answered waits for a better one */
-#define ICE_REPLY_MAX        128      /* bytes of the largest reply that we write: success over IPv6 takes 76 */
-#define ICE_REQUEST_MAX      640      /* bytes of a check with the longest USERNAME */
+#define ICE_SILENT_US     1000000  /* a selected pair this quiet gives way to a newly nominated one */
+#define ICE_DISCONNECT_US 10000000 /* no check, no media: disconnected. Browsers check every 2.5 to 6 s */
+#define ICE_FAIL_US       15000000 /* and failed: clients give up then as well, and reconnect */
+#define ICE_CONSENT_US                                                                                       \
+    30000000                  /* RFC 7675, section 5.1: nothing is sent to a path that was silent this long */
+#define ICE_PACE_US     50000 /* RFC 8445, section 14.2: between the starts of two checks */
+#define ICE_RTO_US      500000 /* RFC 8489, section 6.2.1: first retransmission; doubles */
+#define ICE_SENDS_MAX   5 /* requests of one transaction, 11.5 s in all (the 7 of RFC 8489 take 39.5 s) */
+#define ICE_PATIENCE_US 300000 /* how long a path that answered waits for a better one */
+#define ICE_REPLY_MAX   128    /* bytes of the largest reply that we write: success over IPv6 takes 76 */
+#define ICE_REQUEST_MAX 640    /* bytes of a check with the longest USERNAME */
 
 /* ---- RTP ---- */
-#define RTP_HISTORY_VIDEO    1024     /* packets kept of a video stream: 3 s at 3 Mbit/s */
-#define RTP_HISTORY_AUDIO    128      /* packets kept of an audio stream: 2.5 s at 20 ms */
-#define RTP_HISTORY_AGE_US   1500000  /* older packets are of no use to a receiver that still plays */
-#define NACK_LIST_MAX        512      /* missing packets of one stream: a burst of 1.5 s at 3 Mbit/s */
-#define NACK_GAP_MAX         2000     /* a wider jump is a restart of the source, not loss */
-#define NACK_TRIES_MAX       10       /* requests for one packet; libwebrtc stops after as many */
-#define NACK_AGE_US          1500000  /* a missing packet is given up after this long: no sender has it any more */
-#define NACK_RTT_DEFAULT_US  100000   /* until the round-trip time is known */
-#define NACK_RTT_MIN_US      10000    /* not asked more often than this, on whatever path */
-#define NACK_REORDER_MIN_US  5000     /* first wait for a packet that is only late */
-#define NACK_REORDER_MAX_US  40000    /* and the longest one that reordering seen may bring about */
-#define RTCP_NACK_MAX        1024     /* numbers taken from one NACK block: four times what browsers send */
-#define RED_BLOCKS_MAX       8        /* blocks of a RED payload; browsers send two or three */
-#define REWRITE_SLOTS_VIDEO  1024     /* outgoing numbers remembered of a (receiver, track) */
-#define REWRITE_SLOTS_AUDIO  128
-#define REWRITE_EPOCHS       16       /* switches of source within those slots */
-#define DD_TEMPLATES_MAX     64       /* six-bit template ids */
-#define DD_TARGETS_MAX       32       /* five-bit count of decode targets */
-#define DD_CHAINS_MAX        32       /* at most as many as decode targets */
-#define DD_FDIFFS_MAX        16       /* references of one frame: AV1 has 7, templates of browsers 3 */
-#define DD_SPATIAL_MAX       4        /* two-bit spatial ids */
-#define TWCC_WINDOW          2048     /* arrivals recorded between two reports: 100 ms at 20,000 packets a second */
-#define TWCC_SENT_SLOTS      4096     /* packets in flight to one receiver: a second at 40 Mbit/s */
-#define TWCC_MIN_US          50000    /* between two reports on a fast stream */
-#define TWCC_MAX_US          100000   /* and on a slow one */
-#define TWCC_FULL_PACKETS    100      /* arrivals that bring a report forward to TWCC_MIN_US */
-#define TWCC_STATUSES_MAX    8192     /* packet statuses of one report: more is nonsense or an attack */
+#define RTP_HISTORY_VIDEO   1024    /* packets kept of a video stream: 3 s at 3 Mbit/s */
+#define RTP_HISTORY_AUDIO   128     /* packets kept of an audio stream: 2.5 s at 20 ms */
+#define RTP_HISTORY_AGE_US  1500000 /* older packets are of no use to a receiver that still plays */
+#define NACK_LIST_MAX       512     /* missing packets of one stream: a burst of 1.5 s at 3 Mbit/s */
+#define NACK_GAP_MAX        2000    /* a wider jump is a restart of the source, not loss */
+#define NACK_TRIES_MAX      10      /* requests for one packet; libwebrtc stops after as many */
+#define NACK_AGE_US         1500000 /* a missing packet is given up after this long: no sender has it any more */
+#define NACK_RTT_DEFAULT_US 100000 /* until the round-trip time is known */
+#define NACK_RTT_MIN_US     10000  /* not asked more often than this, on whatever path */
+#define NACK_REORDER_MIN_US 5000   /* first wait for a packet that is only late */
+#define NACK_REORDER_MAX_US 40000  /* and the longest one that reordering seen may bring about */
+#define RTCP_NACK_MAX       1024   /* numbers taken from one NACK block: four times what browsers send */
+#define RED_BLOCKS_MAX      8      /* blocks of a RED payload; browsers send two or three */
+#define REWRITE_SLOTS_VIDEO 1024   /* outgoing numbers remembered of a (receiver, track) */
+#define REWRITE_SLOTS_AUDIO 128
+#define REWRITE_EPOCHS      16   /* switches of source within those slots */
+#define DD_TEMPLATES_MAX    64   /* six-bit template ids */
+#define DD_TARGETS_MAX      32   /* five-bit count of decode targets */
+#define DD_CHAINS_MAX       32   /* at most as many as decode targets */
+#define DD_FDIFFS_MAX       16   /* references of one frame: AV1 has 7, templates of browsers 3 */
+#define DD_SPATIAL_MAX      4    /* two-bit spatial ids */
+#define TWCC_WINDOW         2048 /* arrivals recorded between two reports: 100 ms at 20,000 packets a second */
+#define TWCC_SENT_SLOTS     4096   /* packets in flight to one receiver: a second at 40 Mbit/s */
+#define TWCC_MIN_US         50000  /* between two reports on a fast stream */
+#define TWCC_MAX_US         100000 /* and on a slow one */
+#define TWCC_FULL_PACKETS   100    /* arrivals that bring a report forward to TWCC_MIN_US */
+#define TWCC_STATUSES_MAX   8192   /* packet statuses of one report: more is nonsense or an attack */
 
 /* ---- configuration ---- */
-#define CONFIG_FILE_MAX      1048576  /* bytes of the file: a thousand API keys take 100 KB */
-#define CONFIG_SECRET_MIN    32       /* characters of a secret that HS256 cannot be guessed from: 192 bits and more */
-#define CONFIG_WORKERS_MAX   64       /* as SFU_WORKERS_MAX: the worker is one character of the ICE user name */
+#define CONFIG_FILE_MAX   1048576 /* bytes of the file: a thousand API keys take 100 KB */
+#define CONFIG_SECRET_MIN 32  /* characters of a secret that HS256 cannot be guessed from: 192 bits and more \
+                               */
+#define CONFIG_WORKERS_MAX 64 /* as SFU_WORKERS_MAX: the worker is one character of the ICE user name */
 
 /* ---- media side ---- */
-#define SFU_HISTORY_VIDEO     1024    /* packets of a layer kept for retransmission: over a second of 4 Mbit/s */
-#define SFU_HISTORY_AUDIO     64      /* packets: over a second */
-#define SFU_HISTORY_US        1000000 /* older packets are of no use to a decoder that waits */
-#define SFU_REWRITE_VIDEO     1024    /* outgoing numbers that can be traced back to their packets */
-#define SFU_REWRITE_AUDIO     128
-#define SFU_SSRCS_MAX         128     /* SSRCs learnt of one publisher: 20 simulcast tracks with RTX are 120 */
-#define SFU_RING_SIZE         4096    /* packets between two workers: 10 ms of 400,000 a second */
-#define SFU_CANDIDATES_MAX    32      /* addresses told to a client: more cost it time, not reachability */
-#define SFU_STORED_COUNT      32      /* packets kept encrypted for NACK without RTX: 640 ms of audio */
-#define SFU_STORED_SIZE       512     /* bytes of such a packet: an Opus frame of 160 kbit/s, or three of speech as RED */
-#define SFU_KEY_FRAME_US      500000  /* a source is asked for a key frame at most this often */
-#define SFU_LAYER_SILENT_US   1500000 /* a layer is gone when others came this long without it */
-#define SFU_TICK_US           100000  /* layers, key frame requests and levels are looked at this often */
-#define SFU_REPORT_US         1000000 /* receiver and sender reports */
-#define SFU_QUALITY_US        5000000 /* quality of a peer, told to control */
-#define SFU_RTX_RATE_BPS      8000000 /* retransmissions to one peer, per subscription: what a NACK flood can cost */
-#define SFU_RECV_ROUNDS       8       /* batches read from the socket before others get their turn */
+#define SFU_HISTORY_VIDEO  1024    /* packets of a layer kept for retransmission: over a second of 4 Mbit/s */
+#define SFU_HISTORY_AUDIO  64      /* packets: over a second */
+#define SFU_HISTORY_US     1000000 /* older packets are of no use to a decoder that waits */
+#define SFU_REWRITE_VIDEO  1024    /* outgoing numbers that can be traced back to their packets */
+#define SFU_REWRITE_AUDIO  128
+#define SFU_SSRCS_MAX      128  /* SSRCs learnt of one publisher: 20 simulcast tracks with RTX are 120 */
+#define SFU_RING_SIZE      4096 /* packets between two workers: 10 ms of 400,000 a second */
+#define SFU_CANDIDATES_MAX 32   /* addresses told to a client: more cost it time, not reachability */
+#define SFU_STORED_COUNT   32   /* packets kept encrypted for NACK without RTX: 640 ms of audio */
+#define SFU_STORED_SIZE                                                                                      \
+    512 /* bytes of such a packet: an Opus frame of 160 kbit/s, or three of speech as RED */
+#define SFU_KEY_FRAME_US    500000  /* a source is asked for a key frame at most this often */
+#define SFU_LAYER_SILENT_US 1500000 /* a layer is gone when others came this long without it */
+#define SFU_TICK_US         100000  /* layers, key frame requests and levels are looked at this often */
+#define SFU_REPORT_US       1000000 /* receiver and sender reports */
+#define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
+#define SFU_RTX_RATE_BPS                                                                                     \
+    8000000               /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+#define SFU_RECV_ROUNDS 8 /* batches read from the socket before others get their turn */
 
 #endif

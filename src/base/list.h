@@ -9,7 +9,7 @@ struct list {
     struct list *prev, *next;
 };
 
-#define list_entry(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define list_entry(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {
@@ -40,8 +40,8 @@ static inline void list_del(struct list *item)
 #define list_for_each(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 
 /* The current item may be removed. */
-#define list_for_each_safe(pos, head)                                                                                  \
-    for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head);                                      \
+#define list_for_each_safe(pos, head)                                                                        \
+    for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head);                            \
          pos = pos##_next, pos##_next = pos->next)
 
 #endif

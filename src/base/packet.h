@@ -16,12 +16,12 @@ struct packet_pool;
 
 struct packet {
     struct packet_pool *pool;
-    struct packet *next;    /* for whoever holds the packet alone: free list, queue of its receiver */
+    struct packet *next; /* for whoever holds the packet alone: free list, queue of its receiver */
     _Atomic uint32_t refs;
-    uint16_t len;           /* bytes at data */
-    uint8_t *data;          /* inside buf */
-    int64_t recv_us;        /* monotonic time of arrival */
-    struct path path;       /* where it came from */
+    uint16_t len;                                     /* bytes at data */
+    uint8_t *data;                                    /* inside buf */
+    int64_t recv_us;                                  /* monotonic time of arrival */
+    struct path path;                                 /* where it came from */
     _Alignas(8) uint8_t control[PACKET_CONTROL_SIZE]; /* state of the layers above (sfu: struct rtp_packet) */
     uint8_t buf[PACKET_HEADROOM + PACKET_SIZE_MAX];
 };
@@ -32,7 +32,8 @@ struct packet_pool *packet_pool_new(size_t max);
 /* Frees the pool. Every packet must have come back (asserted in debug builds; otherwise the memory stays). */
 void packet_pool_free(struct packet_pool *p);
 
-/* A packet with one reference, data at buf + PACKET_HEADROOM, len 0; NULL at the limit. Pool's thread only. */
+/* A packet with one reference, data at buf + PACKET_HEADROOM, len 0; NULL at the limit. Pool's thread only.
+ */
 struct packet *packet_get(struct packet_pool *p);
 
 /* Packets handed out and not yet back. Any thread; approximate while others release. */

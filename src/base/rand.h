@@ -13,8 +13,8 @@ uint64_t rand_u64(void);
 typedef void (*rand_source_fn)(void *arg, void *buf, size_t len);
 void rand_source_set(rand_source_fn fn, void *arg);
 
-/* len characters of the 57-letter alphabet without look-alikes (2-9, A-Z without I and O, a-z without l), and a
- * terminating zero: out holds len + 1 bytes. Returns out. */
+/* len characters of the 57-letter alphabet without look-alikes (2-9, A-Z without I and O, a-z without l), and
+ * a terminating zero: out holds len + 1 bytes. Returns out. */
 char *rand_id(char *out, size_t len);
 
 /* The same from an alphabet of the caller's. */

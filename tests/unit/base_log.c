@@ -210,7 +210,8 @@ static void threads_do_not_tear_lines(void **state)
         pthread_join(threads[i], NULL);
     slurp(path);
     int count = 0;
-    for (char *line = strtok(content, "\n"); line; line = strtok(NULL, "\n"), count++) {
+    char *rest;
+    for (char *line = strtok_r(content, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), count++) {
         int id, n, end = 0;
         char *at = strstr(line, "Z info thread ");
         assert_non_null(at);
