@@ -142,7 +142,8 @@ static bool give_password(StunAgent *agent, StunMessage *msg, uint8_t *user, uin
     (void)msg;
     (void)user;
     (void)user_len;
-    if (!pwd)
+    if (!pwd ||
+        *(const char *)pwd == 0) /* with an empty key libnice would not look at the integrity at all */
         return false;
     *ret_pwd = pwd;
     *ret_len = strlen(pwd);
@@ -301,7 +302,7 @@ int stun_answer_read(struct ice_stun *s, const struct stun_view *v, const uint8_
     StunMessage msg = {.agent = &s->agent, .buffer = (uint8_t *)(uintptr_t)data, .buffer_len = len};
     if (!v->binding || (v->class != STUN_RESPONSE && v->class != STUN_ERROR))
         return -EINVAL;
-    if (pwd && !answer_check(s, data, len, pwd, &msg))
+    if (pwd && (*pwd == 0 || !answer_check(s, data, len, pwd, &msg)))
         return -EINVAL;
     int code;
     if (v->class == STUN_ERROR)
