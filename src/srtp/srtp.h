@@ -3,8 +3,8 @@
  * srtp_rx and srtp_tx own the law: packet indexes, replay windows, and that no (key, SSRC, index) is ever
  * encrypted twice. A back end (srtp/backend.h) owns the ciphers. Each object belongs to one thread. Packet
  * functions do not allocate, except once for an SSRC that is new. */
-#ifndef SRTP_SRTP_H
-#define SRTP_SRTP_H
+#ifndef FL_SRTP_SRTP_H
+#define FL_SRTP_SRTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +31,10 @@ size_t srtp_profile_rtp_trailer(enum srtp_profile p);  /* bytes that SRTP adds: 
 size_t srtp_profile_rtcp_trailer(enum srtp_profile p); /* bytes that SRTCP adds: 14 or 20 */
 const char *srtp_profile_name(enum srtp_profile p);    /* "AEAD_AES_128_GCM", ...; "none" */
 
+/* Initialises the cipher library, which takes 30 ms; otherwise the first srtp_rx_new or srtp_tx_new does. Any
+ * thread. */
+void srtp_prepare(void);
+
 /* ---- incoming ---- */
 
 struct srtp_rx;
@@ -41,10 +45,10 @@ void srtp_rx_free(struct srtp_rx *rx); /* NULL is allowed */
 
 /* Authenticates and decrypts one packet in place; *len becomes the length of the plain packet. *ret_index is
  * the 48-bit packet index, rollover counter << 16 | sequence number. An SSRC is learnt when its first packet
- * proves genuine. Errors, after which the bytes are not to be used: -EINVAL not an RTP packet or too short,
- * -EBADMSG authentication failed, -EALREADY replayed (some clients repeat packets as probes: count, do not
- * log), -ESTALE older than the window, -ENOSPC more than SRTP_RX_SSRCS_MAX SSRCs, -ENOMEM, -EKEYEXPIRED the
- * key has protected as many packets as it may. */
+ * proves genuine; beyond SRTP_RX_SSRCS_MAX the one silent for longest is forgotten. Errors, after which the
+ * bytes are not to be used: -EINVAL not an RTP packet or too short, -EBADMSG authentication failed, -EALREADY
+ * replayed (some clients repeat packets as probes: count, do not log), -ESTALE older than SRTP_WINDOW
+ * packets, -ENOMEM, -EKEYEXPIRED the key has protected as many packets as it may. */
 int srtp_rx_rtp(struct srtp_rx *rx, uint8_t *packet, size_t *len, uint64_t *ret_index);
 
 /* The same for a compound RTCP packet; *ret_index is the 31-bit SRTCP index. */
@@ -63,7 +67,8 @@ struct srtp_rx_stats {
     uint64_t rtp_old, rtcp_old;         /* -ESTALE */
     uint64_t forged;                    /* -EBADMSG */
     uint64_t malformed;                 /* -EINVAL */
-    uint64_t refused;                   /* -ENOSPC, -ENOMEM, -EKEYEXPIRED */
+    uint64_t refused;                   /* -ENOMEM, -EKEYEXPIRED */
+    uint64_t forgotten;                 /* SSRCs that gave way to newer ones */
     uint32_t ssrcs;                     /* known now */
 };
 void srtp_rx_stats(const struct srtp_rx *rx, struct srtp_rx_stats *ret);
