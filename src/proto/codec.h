@@ -49,7 +49,7 @@ int proto_to_json(const ProtobufCMessage *m, enum proto_json_style style, char *
 /* Decodes len bytes of proto3 JSON, at most max_bytes. Fields by either name; null is absent; unknown fields
  * and enum names are ignored; a field given twice, also by both its names, and two members of a oneof are
  * malformed. Numbers (not texts) above INT64_MAX or beyond a double are malformed wherever they stand, for
- * jansson holds none; nor does its lexer tell short memory from bad syntax. */
+ * jansson holds none. */
 int proto_from_json(const ProtobufCMessageDescriptor *type, const char *text, size_t len, size_t max_bytes,
     ProtobufCMessage **ret);
 
