@@ -108,11 +108,13 @@ static struct rewrite_out make_out(
 static uint32_t aligned_ts(const struct rewrite *r, const struct rtp_packet *first, int64_t arrival_us,
     const struct rtp_clock *from, const struct rtp_clock *to)
 {
-    uint32_t by_arrival = r->last_ts + (uint32_t)rtp_us_to_units(arrival_us - r->last_us, r->rate);
+    const struct rewrite_epoch *old = &r->epochs[r->epoch];
+    uint32_t by_arrival =
+        r->last_ts - old->ts_pushed + (uint32_t)rtp_us_to_units(arrival_us - r->last_us, r->rate);
     if (!from || !to || !from->valid || !to->valid || from->rate != r->rate || to->rate != r->rate)
         return by_arrival;
     uint32_t in_old_source = rtp_clock_ts(from, rtp_clock_ntp(to, first->ts));
-    uint32_t by_report = in_old_source + r->epochs[r->epoch].ts_offset;
+    uint32_t by_report = in_old_source + old->ts_offset - old->ts_pushed;
     int64_t differ = ts_diff(by_report, by_arrival);
     int64_t trust = rtp_us_to_units(CLOCK_TRUST_US, r->rate);
     return differ > trust || differ < -trust ? by_arrival : by_report;
@@ -122,18 +124,23 @@ void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet 
     const struct rtp_clock *from, const struct rtp_clock *to)
 {
     const struct rewrite_epoch *old = &r->epochs[r->epoch];
-    uint32_t ts = r->first_ts;
+    uint32_t ts = r->first_ts, pushed = 0;
     if (r->started) {
-        ts = old->used && old->source == source ? first->ts + old->ts_offset
+        ts = old->used && old->source == source ? first->ts + old->ts_offset - old->ts_pushed
                                                 : aligned_ts(r, first, arrival_us, from, to);
-        uint32_t step = r->rate / 1000 ? r->rate / 1000 : 1;
-        if (ts_diff(ts, r->last_ts) < (int64_t)step)
-            ts = r->last_ts + step; /* a key frame may be older than what the other layer has sent by now */
+        /* A key frame may be older than what the other layer has sent by now. The push is not carried on to
+         * the next switch, so that pushes do not add up. */
+        uint32_t least = r->last_ts + (r->rate / 1000 ? r->rate / 1000 : 1);
+        if (ts_newer(least, ts)) {
+            pushed = least - ts;
+            ts = least;
+        }
     }
     uint8_t index = (uint8_t)((r->epoch + 1) % REWRITE_EPOCHS);
     struct rewrite_epoch e = {
         .source = source,
         .ts_offset = ts - first->ts,
+        .ts_pushed = pushed,
         .used = true,
         .src_first = first->ext_seq,
         .out_first = r->next,
@@ -149,6 +156,7 @@ void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet 
     r->epoch = index;
     r->src_highest = first->ext_seq - 1;
     r->src_has_picture = false;
+    r->dropped = 0;
     r->live = true;
 }
 
@@ -157,16 +165,36 @@ void rewrite_pause(struct rewrite *r)
     r->live = false;
 }
 
-/* Is this the first packet of a picture newer than all before it in this epoch? Remembers it. */
-static bool picture_is_new(struct rewrite *r, const struct payload_info *i)
+/* VP8: a picture is passed or dropped whole, and dropped ones are taken out of the numbering. VP9's
+ * references are differences of picture ids, and its layers share them: there they stay as they are. */
+static bool pictures_count(const struct payload_info *i)
 {
-    if (!payload_is(i, PAYLOAD_PICTURE_ID))
+    return i->codec == PAYLOAD_VP8 && payload_is(i, PAYLOAD_PICTURE_ID);
+}
+
+/* A packet newer than all before: does it begin another picture? Remembers it, and whether it is dropped. */
+static bool picture_advance(struct rewrite *r, const struct payload_info *i, bool dropped)
+{
+    if (!pictures_count(i) || (r->src_has_picture && i->picture_id == r->src_picture))
         return false;
-    if (r->src_has_picture && seq_diff_bits(i->picture_id, r->src_picture, payload_picture_id_bits(i)) <= 0)
-        return false;
+    int32_t ahead = seq_diff_bits(i->picture_id, r->src_picture, payload_picture_id_bits(i));
+    /* Ids that run back are a restart of the encoder. */
+    r->dropped = r->src_has_picture && ahead > 0 && ahead < 64 ? r->dropped << ahead : 0;
+    r->dropped |= dropped;
     r->src_has_picture = true;
     r->src_picture = i->picture_id;
     return true;
+}
+
+/* Was the picture that this packet belongs to dropped (or is it so old that nobody knows)? */
+static bool picture_was_dropped(const struct rewrite *r, const struct payload_info *i, bool late)
+{
+    if (!pictures_count(i) || !r->src_has_picture)
+        return false;
+    int32_t behind = seq_diff_bits(r->src_picture, i->picture_id, payload_picture_id_bits(i));
+    if (!late)
+        return behind == 0 && r->dropped & 1;
+    return behind >= 64 || (behind >= 0 && r->dropped >> behind & 1);
 }
 
 /* Remembers how far the outgoing stream has come. */
@@ -199,9 +227,13 @@ int rewrite_packet(
     int64_t src = in->ext_seq;
     if (src < r->epochs[r->epoch].src_first)
         return -ESTALE;
+    if (picture_was_dropped(r, &in->payload, src <= r->src_highest)) {
+        rewrite_drop(r, in);
+        return -ESTALE;
+    }
     if (src > r->src_highest) {
         hold_gap(r, src);
-        (void)picture_is_new(r, &in->payload);
+        (void)picture_advance(r, &in->payload, false);
         uint64_t seq = r->next;
         struct rewrite_slot *s = slot_add(r, src, REWRITE_SENT);
         r->src_highest = src;
@@ -228,8 +260,7 @@ void rewrite_drop(struct rewrite *r, const struct rtp_packet *in)
     if (src > r->src_highest) {
         hold_gap(r, src);
         r->src_highest = src;
-        /* VP9's references are differences of picture ids, so there the holes must stay. */
-        if (picture_is_new(r, &in->payload) && in->payload.codec == PAYLOAD_VP8)
+        if (picture_advance(r, &in->payload, true))
             r->picture_shift = (r->picture_shift + 1) & PICTURE_ID_MASK;
         return;
     }

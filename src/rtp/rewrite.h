@@ -8,7 +8,8 @@
  *
  * Layer decisions are the caller's. It calls rewrite_switch with the packet at which a source begins (a key
  * frame, for video), rewrite_packet for what passes and rewrite_drop for what does not; a frame passes or is
- * dropped whole. Fixed memory, no I/O. Thread of the receiver. */
+ * dropped whole (for VP8 that is enforced: what comes late of a dropped picture stays dropped). Fixed memory,
+ * no I/O. Thread of the receiver. */
 #ifndef RTP_REWRITE_H
 #define RTP_REWRITE_H
 
@@ -38,6 +39,7 @@ enum rewrite_state {
 struct rewrite_epoch {
     uint32_t source;       /* the caller's number for the source */
     uint32_t ts_offset;    /* outgoing minus source timestamp */
+    uint32_t ts_pushed;    /* how much of that only keeps the timestamps moving forward at the switch */
     uint16_t frame_offset; /* outgoing minus source frame number */
     uint8_t tl0_offset;    /* outgoing minus source tl0 */
     bool used;
@@ -67,6 +69,7 @@ struct rewrite {
     bool src_has_picture;
     uint16_t src_picture; /* newest source picture id of this epoch */
     uint16_t picture_shift;
+    uint64_t dropped; /* bit n: picture src_picture - n was dropped */
     struct rewrite_epoch epochs[REWRITE_EPOCHS];
 };
 
