@@ -234,6 +234,17 @@ void participant_leave(struct participant *p, enum leave_reason reason)
     participant_remove(p, reason, LEAVE_DISCONNECT, reason != LEAVE_CLIENT_INITIATED, true);
 }
 
+void participant_evict(struct participant *p, enum leave_reason reason, enum leave_action action, bool quiet)
+{
+    participant_remove(p, reason, action, !quiet, true);
+}
+
+void participant_data_peers(const struct participant *p, uint32_t *ret_in, uint32_t *ret_out)
+{
+    *ret_in = p->publisher->number;
+    *ret_out = p->subscriber_primary ? p->subscriber->number : p->publisher->number;
+}
+
 static void end_media(struct participant *p)
 {
     struct room_server *rs = p->room->server;

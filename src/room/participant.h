@@ -149,6 +149,13 @@ void participant_signal_lost(struct participant *p);
  * reason is LEAVE_CLIENT_INITIATED. */
 void participant_leave(struct participant *p, enum leave_reason reason);
 
+/* The same with an action of the caller's choice (LEAVE_RECONNECT: the client is to join anew). quiet: the client
+ * is not told. */
+void participant_evict(struct participant *p, enum leave_reason reason, enum leave_action action, bool quiet);
+
+/* The numbers of the peer connections whose data channels carry packets from the client, and to it. */
+void participant_data_peers(const struct participant *p, uint32_t *ret_in, uint32_t *ret_out);
+
 /* A client's offer for its publishing (or only) connection. 0, or -EINVAL with the reason in err. The answer comes
  * through ops->answer, within the call. */
 int participant_offer(struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size);
