@@ -47,10 +47,11 @@
 #define HTTP_LINE_MAX 65536       /* bytes of a request line: join requests carry a whole SDP in the query */
 #define HTTP_HEAD_MAX (96 * 1024) /* bytes of request line and fields: 32 KiB for the fields */
 #define HTTP_POOL_SIZE                                                                                       \
-    (128 * 1024)                  /* bytes libmicrohttpd may use for a connection: the head, and its index */
-#define HTTP_BODY_MAX  (10 << 20) /* bytes of a request body, as the server API has it */
-#define HTTP_DRAIN_MAX (16 << 20) /* bytes of a refused body read all the same, so that the answer arrives   \
-                                   */
+    (128 * 1024)                 /* bytes libmicrohttpd may use for a connection: the head, and its index */
+#define HTTP_BODY_MAX (10 << 20) /* bytes of a request body, as the server API has it */
+#define HTTP_DRAIN_MAX                                                                                       \
+    (16 << 20) /* bytes of a refused body read all the same, so that the answer arrives                      \
+                */
 #define HTTP_CONNECTIONS_MAX                                                                                 \
     16384 /* open at once: two threads and select-free loops take more, descriptors not */
 #define HTTP_ADDRESS_MAX     1024 /* of one address: an office behind one IPv4 address holds several each */
@@ -75,26 +76,29 @@
 #define DTLS_FINGERPRINTS_MAX 4 /* a=fingerprint lines of one description that count: one or two are sent */
 #define SRTP_WINDOW           2048 /* packets an index may lie behind the highest: 1 s of 20 Mbit/s video */
 #define SRTP_RX_SSRCS_MAX     256 /* SSRCs of one sender known at once: 20 simulcast tracks with RTX are 120 */
-#define SRTP_TX_SSRCS_MAX     65536 /* SSRCs one key ever sends with: retired ones stay refused, 32 bytes each \
-                                     */
-#define DCEP_LABEL_MAX    255       /* bytes of a channel's label or protocol: LiveKit's are under 16 */
-#define SCTP_MTU          1150 /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
-#define SCTP_STREAMS      64   /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
-#define SCTP_MESSAGE_MAX  66560   /* bytes of a message: the 64 KiB that the SDP admits and a header */
-#define SCTP_SEND_BUFFER  1048576 /* bytes that may wait on reliable channels: 16 of the largest messages */
-#define SCTP_LOSSY_BUFFER 131072  /* bytes waiting beyond which lossy messages are dropped: 1 s of 1 Mbit/s  \
-                                   */
-#define SCTP_SEND_LOW    65536    /* bytes waiting below which a refused sender is told to go on */
-#define SCTP_INPUT_QUEUE 1024     /* packets of one association waiting for the sctp thread: 1.2 MB */
+#define SRTP_TX_SSRCS_MAX                                                                                    \
+    65536                      /* SSRCs one key ever sends with: retired ones stay refused, 32 bytes each    \
+                                */
+#define DCEP_LABEL_MAX   255   /* bytes of a channel's label or protocol: LiveKit's are under 16 */
+#define SCTP_MTU         1150  /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
+#define SCTP_STREAMS     64    /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
+#define SCTP_MESSAGE_MAX 66560 /* bytes of a message: the 64 KiB that the SDP admits and a header */
+#define SCTP_SEND_BUFFER 1048576 /* bytes that may wait on reliable channels: 16 of the largest messages */
+#define SCTP_LOSSY_BUFFER                                                                                    \
+    131072                     /* bytes waiting beyond which lossy messages are dropped: 1 s of 1 Mbit/s     \
+                                */
+#define SCTP_SEND_LOW    65536 /* bytes waiting below which a refused sender is told to go on */
+#define SCTP_INPUT_QUEUE 1024  /* packets of one association waiting for the sctp thread: 1.2 MB */
 
 /* ---- messages and tokens ---- */
-#define PROTO_DEPTH_MAX        16 /* messages inside messages; the protocol's own deepest is 7 */
-#define PROTO_MEMORY_MAX       (16 * 1024 * 1024) /* bytes a decoded message may take: two bytes can become 250 */
-#define PROTO_JSON_DEPTH_MAX   64                 /* brackets inside brackets, unknown parts included */
-#define PROTO_JSON_VALUES_MAX  65536         /* values in one JSON text: jansson takes up to 280 bytes each */
-#define PROTO_JOIN_REQUEST_MAX (1024 * 1024) /* bytes of a join request, decompressed; the protocol's limit  \
-                                              */
-#define AUTH_TOKEN_MAX (64 * 1024)           /* bytes of a token: what an HTTP request line can carry */
+#define PROTO_DEPTH_MAX       16 /* messages inside messages; the protocol's own deepest is 7 */
+#define PROTO_MEMORY_MAX      (16 * 1024 * 1024) /* bytes a decoded message may take: two bytes can become 250 */
+#define PROTO_JSON_DEPTH_MAX  64                 /* brackets inside brackets, unknown parts included */
+#define PROTO_JSON_VALUES_MAX 65536 /* values in one JSON text: jansson takes up to 280 bytes each */
+#define PROTO_JOIN_REQUEST_MAX                                                                               \
+    (1024 * 1024)                  /* bytes of a join request, decompressed; the protocol's limit            \
+                                    */
+#define AUTH_TOKEN_MAX (64 * 1024) /* bytes of a token: what an HTTP request line can carry */
 
 /* ---- rooms ---- */
 #define ROOM_PENDING_TRACKS_MAX 32   /* tracks a client may announce before it negotiates them */
@@ -158,8 +162,9 @@
 #define TWCC_STATUSES_MAX   8192   /* packet statuses of one report: more is nonsense or an attack */
 
 /* ---- configuration ---- */
-#define CONFIG_FILE_MAX   1048576 /* bytes of the file: a thousand API keys take 100 KB */
-#define CONFIG_SECRET_MIN 32  /* characters of a secret that HS256 cannot be guessed from: 192 bits and more \
+#define CONFIG_FILE_MAX 1048576 /* bytes of the file: a thousand API keys take 100 KB */
+#define CONFIG_SECRET_MIN                                                                                    \
+    32                        /* characters of a secret that HS256 cannot be guessed from: 192 bits and more \
                                */
 #define CONFIG_WORKERS_MAX 64 /* as SFU_WORKERS_MAX: the worker is one character of the ICE user name */
 

@@ -42,7 +42,8 @@ int attributes_set(struct attributes *a, const char *key, const char *value, siz
             remove_item(a, it);
         return 0;
     }
-    size_t bytes = attributes_bytes(a) + strlen(value) + (it ? 0 : strlen(key)) - (it ? strlen(it->value) : 0);
+    size_t bytes =
+        attributes_bytes(a) + strlen(value) + (it ? 0 : strlen(key)) - (it ? strlen(it->value) : 0);
     if (max_bytes && bytes > max_bytes)
         return -E2BIG;
     char *v = strdup(value);

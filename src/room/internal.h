@@ -11,53 +11,53 @@
 
 /* One peer connection of a participant. */
 struct room_peer {
-    UT_hash_handle hh;              /* server->peers, by number */
+    UT_hash_handle hh; /* server->peers, by number */
     uint32_t number;
     uint8_t worker;
     struct participant *participant;
     enum peer_target target;
-    struct sdp_plan plan;           /* which track is sent in which section */
+    struct sdp_plan plan; /* which track is sent in which section */
     uint64_t origin_id, origin_version;
-    char ufrag[33], pwd[65];        /* ours */
+    char ufrag[33], pwd[65]; /* ours */
     char remote_ufrag[ICE_UFRAG_MAX + 1], remote_pwd[ICE_PWD_MAX + 1];
     char remote_fingerprint[160];
-    bool added;                     /* the media side knows the peer */
+    bool added; /* the media side knows the peer */
     bool remote_known;
     bool data_added;
-    bool restarting;                /* an offer with new credentials of ours is out */
+    bool restarting; /* an offer with new credentials of ours is out */
     enum sfu_peer_state state;
     bool ever_connected;
-    struct sdp_session *offer_out;  /* the server's own offer that waits for its answer; NULL: none */
-    uint32_t offer_id;              /* id of the newest offer of the server */
+    struct sdp_session *offer_out; /* the server's own offer that waits for its answer; NULL: none */
+    uint32_t offer_id;             /* id of the newest offer of the server */
     int64_t offer_sent_us;
-    struct sdp_result *result;      /* what was agreed last; NULL before */
-    uint32_t *ssrcs;                /* every SSRC ever used for sending: none is used twice (nonce law) */
+    struct sdp_result *result; /* what was agreed last; NULL before */
+    uint32_t *ssrcs;           /* every SSRC ever used for sending: none is used twice (nonce law) */
     size_t ssrc_count, ssrc_cap;
     struct sfu_event last_quality;
 };
 
 /* A subscriber and a track. */
 struct subscription {
-    UT_hash_handle hh;          /* server->subs, by number, while bound */
-    struct list by_subscriber;  /* participant->subscriptions */
-    struct list by_track;       /* track->subscriptions */
+    UT_hash_handle hh;         /* server->subs, by number, while bound */
+    struct list by_subscriber; /* participant->subscriptions */
+    struct list by_track;      /* track->subscriptions */
     struct participant *subscriber;
     struct track *track;
-    uint64_t key;               /* name of the binding in the plan; 0: in no section */
-    uint32_t number;            /* of the media side; 0: it does not know it */
-    char mid[SDP_MID_MAX + 1];  /* the section it was announced to the media side with */
-    bool codec_failed;          /* the client cannot decode it; told once */
-    bool live;                  /* a packet was forwarded */
-    bool paused;                /* told to the client */
-    int8_t layer;               /* forwarded at present */
+    uint64_t key;              /* name of the binding in the plan; 0: in no section */
+    uint32_t number;           /* of the media side; 0: it does not know it */
+    char mid[SDP_MID_MAX + 1]; /* the section it was announced to the media side with */
+    bool codec_failed;         /* the client cannot decode it; told once */
+    bool live;                 /* a packet was forwarded */
+    bool paused;               /* told to the client */
+    int8_t layer;              /* forwarded at present */
 };
 
 /* What a subscriber said of a track, known or not. */
 struct choice {
     UT_hash_handle hh;
     char sid[ROOM_SID_MAX];
-    bool chosen, subscribe;     /* chosen: subscribe is its word, not the default */
-    int64_t expires_us;         /* for sids that are unknown; 0: none */
+    bool chosen, subscribe; /* chosen: subscribe is its word, not the default */
+    int64_t expires_us;     /* for sids that are unknown; 0: none */
     bool has_settings;
     struct track_settings settings;
 };
@@ -77,20 +77,20 @@ struct gone {
 
 struct participant_private {
     int64_t joined_us;
-    int64_t failed_us;          /* media failed; 0: not */
-    int64_t signal_lost_us;     /* the socket went; 0: it is there */
-    bool told_joined;           /* participant_joined was called */
+    int64_t failed_us;      /* media failed; 0: not */
+    int64_t signal_lost_us; /* the socket went; 0: it is there */
+    bool told_joined;       /* participant_joined was called */
     bool leaving;
-    struct list poke_link;      /* server->pokes */
+    struct list poke_link; /* server->pokes */
     int64_t poke_due_us, poked_us;
-    uint32_t asked[2];          /* sections asked for and not yet offered, by track kind */
-    struct choice *choices;     /* hash by sid */
+    uint32_t asked[2];      /* sections asked for and not yet offered, by track kind */
+    struct choice *choices; /* hash by sid */
     bool permission_all;
     struct permission_entry *permissions;
     size_t permission_count;
     struct gone *gone;
     size_t gone_count;
-    float level, told_level;    /* speaking */
+    float level, told_level; /* speaking */
     bool active, told_active;
     int64_t level_us;
     int64_t simulate_until_us;
@@ -110,24 +110,24 @@ struct track_private_demand {
 /* A track with what only room/ knows. */
 struct room_track {
     struct track t;
-    UT_hash_handle hh;          /* server->tracks, by id */
+    UT_hash_handle hh; /* server->tracks, by id */
     uint8_t worker;
     struct room_peer *peer;
     enum sdp_codec_id codec;
-    uint32_t extra_codecs;      /* SDP_CODEC_BITs that a receiver may get besides (Opus inside RED) */
+    uint32_t extra_codecs; /* SDP_CODEC_BITs that a receiver may get besides (Opus inside RED) */
     char fmtp[128];
     int64_t published_us;
     struct track_private_demand demand;
 };
 
 struct room_private {
-    UT_hash_handle hh;          /* server->by_name */
+    UT_hash_handle hh; /* server->by_name */
     struct room *room;
     int64_t created_us, left_us; /* left_us: the last one left; 0: somebody is here or nobody ever came */
     bool closing;
     bool counts_dirty;
     int64_t counts_told_us;
-    int64_t bulk_due_us;        /* 0: nothing waits */
+    int64_t bulk_due_us; /* 0: nothing waits */
 };
 
 struct room_server {
@@ -140,7 +140,7 @@ struct room_server {
     struct room_track *tracks;
     struct subscription *subs;
     struct list pokes;
-    uint32_t next_number;       /* of peers, tracks and subscriptions */
+    uint32_t next_number; /* of peers, tracks and subscriptions */
     uint64_t next_key;
     size_t room_count, participant_count;
     size_t worker_load[SFU_WORKERS_MAX];
@@ -149,10 +149,10 @@ struct room_server {
 };
 
 /* Tells a participant's front end, if it has one that listens. */
-#define TELL(p, fn, ...)                                                                                               \
-    do {                                                                                                               \
-        if ((p)->ops && (p)->ops->fn)                                                                                  \
-            (p)->ops->fn((p)->arg, ##__VA_ARGS__);                                                                       \
+#define TELL(p, fn, ...)                                                                                     \
+    do {                                                                                                     \
+        if ((p)->ops && (p)->ops->fn)                                                                        \
+            (p)->ops->fn((p)->arg, ##__VA_ARGS__);                                                           \
     } while (0)
 
 static inline struct room_track *track_private(struct track *t)
@@ -169,13 +169,13 @@ char *sid_make(char out[ROOM_SID_MAX], const char *prefix);
 
 /* ---- room.c ---- */
 void room_tick(struct room *r, int64_t now_us);
-void room_count(struct room *r);                 /* recounts members and publishers */
+void room_count(struct room *r); /* recounts members and publishers */
 bool participant_counts(const struct participant *p);
 struct track *room_find_track(struct room *r, const char *sid);
 
 /* ---- participant.c ---- */
-void participant_remove(struct participant *p, enum leave_reason reason, enum leave_action action, bool tell_client,
-    bool tell_others);
+void participant_remove(struct participant *p, enum leave_reason reason, enum leave_action action,
+    bool tell_client, bool tell_others);
 void participant_tick(struct participant *p, int64_t now_us);
 
 /* ---- update.c ---- */
@@ -191,7 +191,7 @@ void participant_forget_gone(struct participant *p);
 struct room_track *track_new(struct participant *p, const struct track_desc *d);
 void track_publish(struct room_track *t, struct room_peer *peer, const struct sdp_section_result *s);
 void track_republish(struct room_track *t, const struct sdp_section_result *s);
-void track_end(struct room_track *t);            /* unpublishes and frees */
+void track_end(struct room_track *t); /* unpublishes and frees */
 struct room_track *track_for_section(struct room_peer *peer, const struct sdp_section_result *s);
 const struct sdp_section_result *peer_section_for_track(struct room_peer *peer, const struct track_desc *d);
 void tracks_check_permission(struct participant *p);
@@ -216,8 +216,10 @@ void peer_free(struct room_peer *peer);
 uint32_t peer_ssrc(struct room_peer *peer);
 void peer_new_credentials(struct room_peer *peer);
 void peer_section(const struct sdp_section_result *s, struct sfu_section *ret);
-void peer_local(struct room_peer *peer, struct sdp_local *local, struct sdp_candidate *candidates, size_t max);
-void peer_announce(struct room_peer *peer, const struct sdp_result *result); /* PEER_ADD, REMOTE, RESTART, DATA */
+void peer_local(
+    struct room_peer *peer, struct sdp_local *local, struct sdp_candidate *candidates, size_t max);
+void peer_announce(
+    struct room_peer *peer, const struct sdp_result *result); /* PEER_ADD, REMOTE, RESTART, DATA */
 int peer_bind(struct room_peer *peer, struct subscription *s, bool grow);
 void peer_unbind(struct room_peer *peer, struct subscription *s);
 

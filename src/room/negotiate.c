@@ -21,7 +21,8 @@ void negotiation_needed(struct participant *p)
         return;
     struct room_server *rs = p->room->server;
     int64_t now = server_now_us(rs);
-    priv->poke_due_us = now + (now - priv->poked_us < ROOM_POKE_AGAIN_US ? ROOM_POKE_AGAIN_US : ROOM_POKE_FIRST_US);
+    priv->poke_due_us =
+        now + (now - priv->poked_us < ROOM_POKE_AGAIN_US ? ROOM_POKE_AGAIN_US : ROOM_POKE_FIRST_US);
     list_add_tail(&rs->pokes, &priv->poke_link);
     server_wake_at(rs, priv->poke_due_us);
 }
@@ -178,7 +179,8 @@ static void codec_refused(struct subscription *s)
     TELL(s->subscriber, subscription_failed, s->track->sid, SUBSCRIPTION_CODEC_UNSUPPORTED);
 }
 
-/* Binds what waits to free sections. offer: the client's, which decides what fits; NULL: ours, which may grow. */
+/* Binds what waits to free sections. offer: the client's, which decides what fits; NULL: ours, which may
+ * grow. */
 static void bind_waiting(struct room_peer *peer, const struct sdp_session *offer)
 {
     list_for_each(l, &peer->participant->subscriptions)
@@ -265,7 +267,8 @@ static void decide_receive(struct participant *p, const struct sdp_media *m, str
         bool red = !desc || (!desc->disable_red && !desc->encryption);
         d->prefer = red ? SDP_CODEC_RED : SDP_CODEC_OPUS;
         if (!red)
-            d->codecs = SDP_CODEC_BIT(SDP_CODEC_OPUS) | SDP_CODEC_BIT(SDP_CODEC_PCMU) | SDP_CODEC_BIT(SDP_CODEC_PCMA);
+            d->codecs =
+                SDP_CODEC_BIT(SDP_CODEC_OPUS) | SDP_CODEC_BIT(SDP_CODEC_PCMU) | SDP_CODEC_BIT(SDP_CODEC_PCMA);
         d->opus_dtx = !desc || !desc->disable_dtx;
         d->opus_stereo = desc && desc->stereo;
         return;
@@ -335,7 +338,8 @@ static void apply_published(struct room_peer *peer)
     }
 }
 
-static int answer_offer(struct room_peer *peer, const struct sdp_session *offer, uint32_t id, char *err, size_t err_size)
+static int answer_offer(
+    struct room_peer *peer, const struct sdp_session *offer, uint32_t id, char *err, size_t err_size)
 {
     struct participant *p = peer->participant;
     struct sdp_decision decisions[SDP_MEDIA_MAX];
@@ -375,7 +379,8 @@ out:
     return e;
 }
 
-int participant_offer(struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
+int participant_offer(
+    struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
 {
     struct room_peer *peer = p->publisher;
     struct sdp_session *offer;
@@ -407,7 +412,8 @@ int participant_offer(struct participant *p, const char *sdp, size_t len, uint32
     return e;
 }
 
-int participant_answer(struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
+int participant_answer(
+    struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
 {
     struct room_peer *peer = p->subscriber;
     if (p->single_connection || !peer->offer_out) {

@@ -167,8 +167,8 @@ int participant_join(struct room_server *rs, const struct participant_join *j, s
     list_add_tail(&r->participants, &p->link);
     rs->participant_count++;
     room_count(r);
-    log_info("participant.joining", "room=%s identity=%s participant=%s connections=%d", r->name, p->identity, p->sid,
-        p->single_connection ? 1 : 2);
+    log_info("participant.joining", "room=%s identity=%s participant=%s connections=%d", r->name, p->identity,
+        p->sid, p->single_connection ? 1 : 2);
     *ret = p;
     return 0;
 }
@@ -226,7 +226,8 @@ void participant_signal_lost(struct participant *p)
     if (!primary->ever_connected)
         participant_leave(p, LEAVE_SIGNAL_CLOSE);
     else
-        log_info("participant.signal_lost", "room=%s identity=%s participant=%s", p->room->name, p->identity, p->sid);
+        log_info("participant.signal_lost", "room=%s identity=%s participant=%s", p->room->name, p->identity,
+            p->sid);
 }
 
 void participant_leave(struct participant *p, enum leave_reason reason)
@@ -266,15 +267,16 @@ static void end_media(struct participant *p)
     }
 }
 
-void participant_remove(struct participant *p, enum leave_reason reason, enum leave_action action, bool tell_client,
-    bool tell_others)
+void participant_remove(struct participant *p, enum leave_reason reason, enum leave_action action,
+    bool tell_client, bool tell_others)
 {
     struct room *r = p->room;
     struct room_server *rs = r->server;
     if (p->priv->leaving)
         return;
     p->priv->leaving = true;
-    log_info("participant.left", "room=%s identity=%s participant=%s reason=%d", r->name, p->identity, p->sid, reason);
+    log_info("participant.left", "room=%s identity=%s participant=%s reason=%d", r->name, p->identity, p->sid,
+        reason);
     if (tell_client)
         TELL(p, leave, reason, action);
     p->ops = NULL;
@@ -296,16 +298,19 @@ void participant_tick(struct participant *p, int64_t now_us)
 {
     struct participant_private *priv = p->priv;
     struct room_server *rs = p->room->server;
-    if (p->state < PARTICIPANT_ACTIVE && now_us - priv->joined_us >= rs->cfg->rtc.connect_timeout_s * 1000000ll) {
+    if (p->state < PARTICIPANT_ACTIVE &&
+        now_us - priv->joined_us >= rs->cfg->rtc.connect_timeout_s * 1000000ll) {
         participant_leave(p, LEAVE_JOIN_FAILURE);
         return;
     }
-    if (priv->failed_us && now_us - priv->failed_us >=
-                               (p->signal_lost ? ROOM_FAILED_GRACE_US : rs->cfg->rtc.connect_timeout_s * 1000000ll)) {
+    if (priv->failed_us &&
+        now_us - priv->failed_us >=
+            (p->signal_lost ? ROOM_FAILED_GRACE_US : rs->cfg->rtc.connect_timeout_s * 1000000ll)) {
         participant_leave(p, LEAVE_CONNECTION_TIMEOUT);
         return;
     }
-    if (priv->signal_lost_us && now_us - priv->signal_lost_us >= rs->cfg->signal.resume_timeout_s * 1000000ll) {
+    if (priv->signal_lost_us &&
+        now_us - priv->signal_lost_us >= rs->cfg->signal.resume_timeout_s * 1000000ll) {
         participant_leave(p, LEAVE_SIGNAL_CLOSE);
         return;
     }
@@ -351,8 +356,8 @@ enum request_reason participant_update_metadata(struct participant *p, const cha
         p->metadata = new_metadata;
     }
     for (size_t i = 0; i < n; i++)
-        attributes_set(&p->attributes, attributes[i].key, attributes[i].value,
-            (size_t)cfg->limits.attributes_bytes);
+        attributes_set(
+            &p->attributes, attributes[i].key, attributes[i].value, (size_t)cfg->limits.attributes_bytes);
     participant_changed(p, true);
     TELL(p, claims_changed);
     return REQUEST_OK;

@@ -198,7 +198,8 @@ static void announce_data(struct room_peer *peer, const struct sdp_result *resul
             continue;
         struct sfu_command c = {.type = SFU_PEER_DATA, .worker = peer->worker, .peer = peer->number};
         c.data.port = s->sctp_port ? s->sctp_port : 5000;
-        c.data.max_message_size = s->max_message_size > UINT32_MAX ? UINT32_MAX : (uint32_t)s->max_message_size;
+        c.data.max_message_size =
+            s->max_message_size > UINT32_MAX ? UINT32_MAX : (uint32_t)s->max_message_size;
         c.data.open_channels = peer->target == PEER_SUBSCRIBER && peer->participant->subscriber_primary;
         c.data.dtls_client = result->dtls_client;
         rs->host.post(rs->host.arg, &c);
@@ -212,8 +213,8 @@ static void set_remote(struct room_peer *peer, const struct sdp_result *result, 
     text_copy(peer->remote_ufrag, sizeof peer->remote_ufrag, result->ufrag);
     text_copy(peer->remote_pwd, sizeof peer->remote_pwd, result->pwd);
     if (result->n_fingerprints)
-        snprintf(peer->remote_fingerprint, sizeof peer->remote_fingerprint, "%s %s", result->fingerprints[0].hash,
-            result->fingerprints[0].value);
+        snprintf(peer->remote_fingerprint, sizeof peer->remote_fingerprint, "%s %s",
+            result->fingerprints[0].hash, result->fingerprints[0].value);
     text_copy(c->remote.ice.local_ufrag, sizeof c->remote.ice.local_ufrag, peer->ufrag);
     text_copy(c->remote.ice.local_pwd, sizeof c->remote.ice.local_pwd, peer->pwd);
     text_copy(c->remote.ice.remote_ufrag, sizeof c->remote.ice.remote_ufrag, peer->remote_ufrag);
@@ -226,7 +227,8 @@ static void set_remote(struct room_peer *peer, const struct sdp_result *result, 
 void peer_announce(struct room_peer *peer, const struct sdp_result *result)
 {
     struct room_server *rs = peer->participant->room->server;
-    bool changed = strcmp(peer->remote_ufrag, result->ufrag) != 0 || strcmp(peer->remote_pwd, result->pwd) != 0;
+    bool changed =
+        strcmp(peer->remote_ufrag, result->ufrag) != 0 || strcmp(peer->remote_pwd, result->pwd) != 0;
     struct sfu_command c = {.worker = peer->worker, .peer = peer->number};
     if (!peer->added)
         c.type = SFU_PEER_ADD;
@@ -258,7 +260,8 @@ int peer_bind(struct room_peer *peer, struct subscription *s, bool grow)
     const struct room_track *rt = track_private(t);
     char stream[TRACK_NAME_MAX + ROOM_SID_MAX + 2];
     snprintf(stream, sizeof stream, "%s|%s", t->publisher->sid,
-        s->subscriber->protocol < PROTOCOL_STREAM_NAMES && s->subscriber->protocol > 0 ? t->sid : stream_of(t));
+        s->subscriber->protocol < PROTOCOL_STREAM_NAMES && s->subscriber->protocol > 0 ? t->sid
+                                                                                       : stream_of(t));
     struct sdp_track st = {.stream = stream,
         .track = t->sid,
         .cname = t->publisher->sid,
@@ -271,7 +274,8 @@ int peer_bind(struct room_peer *peer, struct subscription *s, bool grow)
     if (!st.ssrc)
         return -ENOMEM;
     uint64_t key = ++peer->participant->room->server->next_key;
-    int at = sdp_plan_bind(&peer->plan, t->desc.kind == TRACK_VIDEO ? SDP_KIND_VIDEO : SDP_KIND_AUDIO, &st, key, grow);
+    int at = sdp_plan_bind(
+        &peer->plan, t->desc.kind == TRACK_VIDEO ? SDP_KIND_VIDEO : SDP_KIND_AUDIO, &st, key, grow);
     if (at < 0) {
         peer->ssrc_count -= st.rtx_ssrc ? 2 : 1; /* never left this function */
         return at;

@@ -18,7 +18,8 @@ static float told_level(float level)
 
 static struct speaker speaker_of(const struct participant *p)
 {
-    return (struct speaker){.participant_sid = p->sid, .level = p->priv->told_level, .active = p->priv->told_active};
+    return (struct speaker){
+        .participant_sid = p->sid, .level = p->priv->told_level, .active = p->priv->told_active};
 }
 
 static bool hears(const struct participant *p, const struct participant *publisher)
@@ -93,8 +94,8 @@ void speakers_tick(struct room_server *rs, int64_t now_us)
 
 /* ---- connection quality ---- */
 
-/* 100 less the effect of delay and loss, as the E-model of ITU-T G.107 weighs them (delay beyond 177.3 ms hurts
- * more); MOS from the score by G.107, annex B. */
+/* 100 less the effect of delay and loss, as the E-model of ITU-T G.107 weighs them (delay beyond 177.3 ms
+ * hurts more); MOS from the score by G.107, annex B. */
 static float score_of(float loss, uint32_t rtt_ms, uint32_t jitter_ms)
 {
     float delay = (float)rtt_ms / 2 + 2 * (float)jitter_ms;
@@ -268,8 +269,8 @@ static void tell_demand(struct room_track *t, int highest)
     TELL(t->t.publisher, demand, t->t.sid, &d, 1);
 }
 
-/* Increases are told at once; decreases when they have lasted, so that a viewer who comes back soon costs no key
- * frame. */
+/* Increases are told at once; decreases when they have lasted, so that a viewer who comes back soon costs no
+ * key frame. */
 void demand_update(struct room_track *t, int64_t now_us)
 {
     if (t->t.desc.kind != TRACK_VIDEO || !t->t.published)

@@ -122,8 +122,8 @@ void room_delete(struct room *r, enum leave_reason reason)
         return;
     r->priv->closing = true;
     while (!list_empty(&r->participants))
-        participant_remove(list_entry(r->participants.next, struct participant, link), reason, LEAVE_DISCONNECT, true,
-            false);
+        participant_remove(list_entry(r->participants.next, struct participant, link), reason,
+            LEAVE_DISCONNECT, true, false);
     log_info("room.finished", "room=%s sid=%s", r->name, r->sid);
     if (rs->watch.room_finished)
         rs->watch.room_finished(rs->watch.arg, r);
@@ -149,7 +149,8 @@ static void tell_room_update(struct room *r)
 
 int room_set_metadata(struct room *r, const char *metadata)
 {
-    if (r->server->cfg->limits.metadata_bytes && strlen(metadata) > (size_t)r->server->cfg->limits.metadata_bytes)
+    if (r->server->cfg->limits.metadata_bytes &&
+        strlen(metadata) > (size_t)r->server->cfg->limits.metadata_bytes)
         return -ENAMETOOLONG;
     char *own = strdup(metadata);
     if (!own)
@@ -163,8 +164,8 @@ int room_set_metadata(struct room *r, const char *metadata)
 /* Agents and recorders do not keep a room alive and do not count (LiveKit's rule). */
 bool participant_counts(const struct participant *p)
 {
-    return !p->permission.hidden && !p->permission.recorder && !p->permission.agent && p->kind != PARTICIPANT_AGENT &&
-           p->kind != PARTICIPANT_EGRESS;
+    return !p->permission.hidden && !p->permission.recorder && !p->permission.agent &&
+           p->kind != PARTICIPANT_AGENT && p->kind != PARTICIPANT_EGRESS;
 }
 
 void room_count(struct room *r)

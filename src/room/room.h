@@ -10,10 +10,10 @@
 #include "sfu/event.h"
 
 struct room {
-    struct list link;         /* in the server */
+    struct list link; /* in the server */
     struct room_server *server;
     char sid[ROOM_SID_MAX];
-    char *name, *metadata;    /* owned, never NULL */
+    char *name, *metadata; /* owned, never NULL */
     int64_t created_wall_us;
     uint32_t empty_timeout_s, departure_timeout_s, max_participants; /* 0: none */
     uint32_t participant_count, publisher_count; /* those that count: no hidden, agent or egress ones */
@@ -70,7 +70,8 @@ struct room_watch {
     void *arg;
     void (*room_started)(void *arg, struct room *r);
     void (*room_finished)(void *arg, struct room *r);
-    void (*participant_changed)(void *arg, struct participant *p); /* joined, active, permission, left: see state */
+    void (*participant_changed)(
+        void *arg, struct participant *p); /* joined, active, permission, left: see state */
     void (*track_changed)(void *arg, struct track *t, bool published);
 };
 void room_server_watch(struct room_server *rs, const struct room_watch *w);

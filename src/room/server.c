@@ -139,8 +139,8 @@ static void became_active(struct participant *p)
 static void media_failed(struct room_peer *peer, const char *reason)
 {
     struct participant *p = peer->participant;
-    log_info("participant.media_failed", "room=%s identity=%s participant=%s reason=\"%s\"", p->room->name, p->identity,
-        p->sid, reason);
+    log_info("participant.media_failed", "room=%s identity=%s participant=%s reason=\"%s\"", p->room->name,
+        p->identity, p->sid, reason);
     if (!p->priv->failed_us)
         p->priv->failed_us = server_now_us(p->room->server);
     if (!p->signal_lost && p->ops->leave) {
@@ -157,8 +157,8 @@ static void peer_state(struct room_server *rs, struct room_peer *peer, const str
     struct participant *p = peer->participant;
     (void)rs;
     peer->state = e->peer_state.state;
-    log_debug("peer.state", "peer=%u participant=%s state=%d tcp=%d", peer->number, p->sid, e->peer_state.state,
-        e->peer_state.tcp);
+    log_debug("peer.state", "peer=%u participant=%s state=%d tcp=%d", peer->number, p->sid,
+        e->peer_state.state, e->peer_state.tcp);
     switch (e->peer_state.state) {
     case SFU_PEER_CONNECTED:
         peer->ever_connected = true;

@@ -79,13 +79,15 @@ static bool entry_allows(const struct permission_entry *e, const struct track *t
     return false;
 }
 
-static bool publisher_allows(const struct participant *publisher, const struct participant *p, const struct track *t)
+static bool publisher_allows(
+    const struct participant *publisher, const struct participant *p, const struct track *t)
 {
     if (publisher->priv->permission_all)
         return true;
     for (size_t i = 0; i < publisher->priv->permission_count; i++) {
         const struct permission_entry *e = &publisher->priv->permissions[i];
-        bool named = (e->identity && strcmp(e->identity, p->identity) == 0) || (e->sid && strcmp(e->sid, p->sid) == 0);
+        bool named =
+            (e->identity && strcmp(e->identity, p->identity) == 0) || (e->sid && strcmp(e->sid, p->sid) == 0);
         if (named && entry_allows(e, t))
             return true;
     }
@@ -94,8 +96,8 @@ static bool publisher_allows(const struct participant *publisher, const struct p
 
 bool participant_may_subscribe(const struct participant *p, const struct track *t)
 {
-    return t->published && t->publisher != p && p->permission.can_subscribe && participant_visible(t->publisher, p) &&
-           publisher_allows(t->publisher, p, t);
+    return t->published && t->publisher != p && p->permission.can_subscribe &&
+           participant_visible(t->publisher, p) && publisher_allows(t->publisher, p, t);
 }
 
 static bool copy_entry(struct permission_entry *e, const struct track_permission *from)
@@ -112,7 +114,8 @@ static bool copy_entry(struct permission_entry *e, const struct track_permission
     return true;
 }
 
-static void replace_permissions(struct participant *p, bool all, const struct track_permission *list, size_t n)
+static void replace_permissions(
+    struct participant *p, bool all, const struct track_permission *list, size_t n)
 {
     permissions_done(p);
     p->priv->permission_all = all;
@@ -140,8 +143,8 @@ static void permission_effect(struct participant *publisher, struct participant 
     }
 }
 
-void participant_subscription_permission(struct participant *p, bool all, const struct track_permission *list,
-    size_t n)
+void participant_subscription_permission(
+    struct participant *p, bool all, const struct track_permission *list, size_t n)
 {
     size_t tracks = 0, people = 0, at = 0;
     list_for_each(l, &p->tracks)
@@ -251,13 +254,14 @@ void subscription_start(struct subscription *s, const struct sdp_section_result 
     c.sub_add.section.rid_count = c.sub_add.section.ssrc_count = 0;
     rs->host.post(rs->host.arg, &c);
     subscription_apply(s);
-    log_debug("subscription.started", "room=%s subscriber=%s track=%s mid=%s sub=%u", p->room->name, p->identity,
-        t->t.sid, s->mid, s->number);
+    log_debug("subscription.started", "room=%s subscriber=%s track=%s mid=%s sub=%u", p->room->name,
+        p->identity, t->t.sid, s->mid, s->number);
     demand_update(t, server_now_us(rs));
 }
 
 /* The spatial layer that serves a size or quality best: the lowest that is at least as large. */
-static int8_t wanted_layer(const struct participant *p, const struct track *t, const struct track_settings *set)
+static int8_t wanted_layer(
+    const struct participant *p, const struct track *t, const struct track_settings *set)
 {
     const struct track_desc *d = &t->desc;
     if (!t->simulcast || d->layer_count < 2)
@@ -268,9 +272,8 @@ static int8_t wanted_layer(const struct participant *p, const struct track *t, c
     for (uint8_t i = 0; i < d->layer_count; i++) {
         const struct track_layer *l = &d->layers[i];
         highest = l->spatial_layer > highest ? l->spatial_layer : highest;
-        bool fits = set->width && set->height
-                        ? (l->width >= set->width || l->height >= set->height)
-                        : l->quality >= (uint8_t)set->quality;
+        bool fits = set->width && set->height ? (l->width >= set->width || l->height >= set->height)
+                                              : l->quality >= (uint8_t)set->quality;
         if (fits && (best < 0 || l->spatial_layer < best))
             best = l->spatial_layer;
     }
@@ -364,7 +367,8 @@ void participant_subscribe(struct participant *p, const char *track_sid, bool su
     }
 }
 
-void participant_track_settings(struct participant *p, const char *track_sid, const struct track_settings *set)
+void participant_track_settings(
+    struct participant *p, const char *track_sid, const struct track_settings *set)
 {
     struct choice *c = choice_of(p, track_sid, true);
     if (!c)

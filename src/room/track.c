@@ -142,7 +142,8 @@ static size_t list_length(const struct list *head)
     return n;
 }
 
-static enum request_reason add_backup_codec(struct participant *p, const struct track_desc *d, const char *sid)
+static enum request_reason add_backup_codec(
+    struct participant *p, const struct track_desc *d, const char *sid)
 {
     struct track *t = find_any(p, sid);
     if (!t)
@@ -219,8 +220,8 @@ static bool queued_behind_another(struct participant *p, const struct track *t)
     return false;
 }
 
-/* The announced track that this section carries: by its id, else the first of its kind, because clients sometimes
- * change ids on the way. NULL: none is announced yet. */
+/* The announced track that this section carries: by its id, else the first of its kind, because clients
+ * sometimes change ids on the way. NULL: none is announced yet. */
 struct room_track *track_for_section(struct room_peer *peer, const struct sdp_section_result *s)
 {
     struct participant *p = peer->participant;
@@ -309,8 +310,8 @@ void track_publish(struct room_track *t, struct room_peer *peer, const struct sd
     t->t.published = true;
     t->t.version_us = server_wall_us(rs);
     announce_track(t, s);
-    log_info("track.published", "room=%s identity=%s track=%s mime=%s mid=%s layers=%u", p->room->name, p->identity,
-        t->t.sid, t->t.mime, t->t.mid, s->n_rids);
+    log_info("track.published", "room=%s identity=%s track=%s mime=%s mid=%s layers=%u", p->room->name,
+        p->identity, t->t.sid, t->t.mime, t->t.mid, s->n_rids);
     if (!p->is_publisher) {
         p->is_publisher = true;
         room_count(p->room);
@@ -413,8 +414,8 @@ enum request_reason participant_admin_mute(struct participant *p, const char *tr
     return REQUEST_OK;
 }
 
-enum request_reason participant_update_audio(struct participant *p, const char *track_sid, const uint8_t *features,
-    size_t n)
+enum request_reason participant_update_audio(
+    struct participant *p, const char *track_sid, const uint8_t *features, size_t n)
 {
     struct track *t = find_any(p, track_sid);
     if (!t)
@@ -434,8 +435,8 @@ enum request_reason participant_update_audio(struct participant *p, const char *
     return REQUEST_OK;
 }
 
-enum request_reason participant_update_video(struct participant *p, const char *track_sid, uint32_t width,
-    uint32_t height)
+enum request_reason participant_update_video(
+    struct participant *p, const char *track_sid, uint32_t width, uint32_t height)
 {
     struct track *t = find_any(p, track_sid);
     if (!t)

@@ -5,8 +5,8 @@
 #include "base/list.h"
 #include "room/types.h"
 
-#define TRACK_LAYERS_MAX   4  /* low, medium, high, and one that a future client may add */
-#define TRACK_CODECS_MAX   3  /* a primary and backup codecs */
+#define TRACK_LAYERS_MAX   4 /* low, medium, high, and one that a future client may add */
+#define TRACK_CODECS_MAX   3 /* a primary and backup codecs */
 #define TRACK_FEATURES_MAX 8
 #define TRACK_CID_MAX      256
 #define TRACK_NAME_MAX     256
@@ -25,7 +25,7 @@ struct track_codec {
     char cid[TRACK_CID_MAX];
     char sdp_cid[TRACK_CID_MAX]; /* track id in the description where it differs from cid */
     char mid[TRACK_RID_MAX];
-    uint8_t layer_mode;          /* VideoLayer.Mode */
+    uint8_t layer_mode; /* VideoLayer.Mode */
     uint8_t layer_count;
     struct track_layer layers[TRACK_LAYERS_MAX];
 };
@@ -52,12 +52,13 @@ struct track_desc {
 struct participant;
 
 struct track {
-    struct list link;          /* in its participant's tracks or pending tracks */
+    struct list link; /* in its participant's tracks or pending tracks */
     struct participant *publisher;
     char sid[ROOM_SID_MAX];
-    uint32_t id;               /* of the media side (sfu); 0 until published */
+    uint32_t id; /* of the media side (sfu); 0 until published */
     struct track_desc desc;
-    char mime[TRACK_MIME_MAX]; /* of the primary codec, from the description: "video/VP8", "audio/opus", "audio/red" */
+    char mime[TRACK_MIME_MAX]; /* of the primary codec, from the description: "video/VP8", "audio/opus",
+                                  "audio/red" */
     char mid[TRACK_RID_MAX];
     bool simulcast;            /* several encodings, told apart by rid */
     bool published;            /* its m-line is negotiated, others see it */

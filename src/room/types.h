@@ -1,4 +1,5 @@
-/* Words that rooms, participants and tracks share. Numbers are LiveKit's, so that front ends need no tables. */
+/* Words that rooms, participants and tracks share. Numbers are LiveKit's, so that front ends need no tables.
+ */
 #ifndef ROOM_TYPES_H
 #define ROOM_TYPES_H
 
@@ -61,7 +62,11 @@ enum video_quality { QUALITY_LOW, QUALITY_MEDIUM, QUALITY_HIGH, QUALITY_OFF };
 
 enum connection_quality { CONNECTION_POOR, CONNECTION_GOOD, CONNECTION_EXCELLENT, CONNECTION_LOST };
 
-enum subscription_error { SUBSCRIPTION_UNKNOWN, SUBSCRIPTION_CODEC_UNSUPPORTED, SUBSCRIPTION_TRACK_NOT_FOUND };
+enum subscription_error {
+    SUBSCRIPTION_UNKNOWN,
+    SUBSCRIPTION_CODEC_UNSUPPORTED,
+    SUBSCRIPTION_TRACK_NOT_FOUND
+};
 
 /* Why a request was refused; numbers of RequestResponse.Reason. */
 enum request_reason {
@@ -89,7 +94,8 @@ struct permission {
     uint8_t publish_sources; /* bit per enum track_source; 0: all */
 };
 
-/* Key-value pairs of a participant: an owned array; both strings owned. Use room/attributes.c to change it. */
+/* Key-value pairs of a participant: an owned array; both strings owned. Use room/attributes.c to change it.
+ */
 struct attribute {
     char *key, *value;
 };
@@ -98,7 +104,8 @@ struct attributes {
     size_t n;
 };
 
-/* Sets key, or deletes it when value is empty. 0, -E2BIG when keys and values would exceed max_bytes, -ENOMEM. */
+/* Sets key, or deletes it when value is empty. 0, -E2BIG when keys and values would exceed max_bytes,
+ * -ENOMEM. */
 int attributes_set(struct attributes *a, const char *key, const char *value, size_t max_bytes);
 const char *attributes_get(const struct attributes *a, const char *key); /* NULL: not there */
 size_t attributes_bytes(const struct attributes *a);

@@ -46,7 +46,8 @@ void participant_changed(struct participant *p, bool with_self)
     if (can_wait(p)) {
         p->priv->bulk_dirty = true;
         if (!r->priv->bulk_due_us)
-            r->priv->bulk_due_us = server_now_us(r->server) + ROOM_BULK_US + (int64_t)r->participant_count * 1000;
+            r->priv->bulk_due_us =
+                server_now_us(r->server) + ROOM_BULK_US + (int64_t)r->participant_count * 1000;
         return;
     }
     p->priv->bulk_dirty = false;

@@ -7,9 +7,14 @@
 
 static const struct dcep_open own_channels[SFU_CHANNEL_COUNT] = {
     [SFU_CHANNEL_RELIABLE] = {.ordered = true, .label = "_reliable", .label_len = 9},
-    [SFU_CHANNEL_LOSSY] = {.ordered = false, .reliability = DCEP_MAX_RETRANSMITS, .label = "_lossy", .label_len = 6},
-    [SFU_CHANNEL_DATA_TRACK] =
-        {.ordered = false, .reliability = DCEP_MAX_RETRANSMITS, .label = "_data_track", .label_len = 11},
+    [SFU_CHANNEL_LOSSY] = {.ordered = false,
+        .reliability = DCEP_MAX_RETRANSMITS,
+        .label = "_lossy",
+        .label_len = 6},
+    [SFU_CHANNEL_DATA_TRACK] = {.ordered = false,
+        .reliability = DCEP_MAX_RETRANSMITS,
+        .label = "_data_track",
+        .label_len = 11},
 };
 
 /* ---- on the sctp thread ---- */

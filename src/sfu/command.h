@@ -1,5 +1,5 @@
-/* What control tells the media side. Plain structs, copied by sfu_post; every object is named by a number that
- * control chooses and never reuses. Commands to one worker are carried out in order. */
+/* What control tells the media side. Plain structs, copied by sfu_post; every object is named by a number
+ * that control chooses and never reuses. Commands to one worker are carried out in order. */
 #ifndef SFU_COMMAND_H
 #define SFU_COMMAND_H
 
@@ -9,16 +9,16 @@
 #include "rtp/header.h"
 #include "rtp/payload.h"
 
-#define SFU_MID_MAX      17 /* RFC 8843 sets no bound; browsers use one to three characters */
-#define SFU_CODECS_MAX   24 /* payload types of a section the media side looks at */
-#define SFU_RIDS_MAX     4
-#define SFU_WORKERS_MAX  64 /* the worker is the first character of the ICE user name: 64 ice-chars */
+#define SFU_MID_MAX     17 /* RFC 8843 sets no bound; browsers use one to three characters */
+#define SFU_CODECS_MAX  24 /* payload types of a section the media side looks at */
+#define SFU_RIDS_MAX    4
+#define SFU_WORKERS_MAX 64 /* the worker is the first character of the ICE user name: 64 ice-chars */
 
 /* A codec of a section: payload types as this peer numbers them. */
 struct sfu_codec {
     enum payload_codec codec;
     uint8_t pt;
-    uint8_t rtx_pt;      /* 0: none */
+    uint8_t rtx_pt; /* 0: none */
     uint32_t clock_hz;
     bool nack, pli, fir, transport_cc, remb;
     uint8_t h264_profile; /* profile_idc, to tell variants apart; 0: not said */
@@ -31,12 +31,12 @@ struct sfu_section {
     char mid[SFU_MID_MAX];
     uint8_t codec_count;
     struct sfu_codec codecs[SFU_CODECS_MAX];
-    struct rtp_extmap extmap;   /* ids by extension, 0: not negotiated */
+    struct rtp_extmap extmap; /* ids by extension, 0: not negotiated */
     uint8_t rid_count;
     char rids[SFU_RIDS_MAX][SFU_MID_MAX]; /* in the order of the description, lowest layer first */
     uint8_t ssrc_count;
     struct {
-        uint32_t ssrc, rtx;     /* rtx 0: none */
+        uint32_t ssrc, rtx; /* rtx 0: none */
     } ssrcs[SFU_RIDS_MAX];
 };
 
@@ -47,17 +47,17 @@ struct sfu_candidate {
 };
 
 enum sfu_command_type {
-    SFU_PEER_ADD,      /* peer: a new peer connection on `worker` */
-    SFU_PEER_REMOTE,   /* peer: the other side's credentials and fingerprint became known */
-    SFU_PEER_RESTART,  /* peer: ICE restart, new credentials on both sides */
-    SFU_PEER_REMOVE,   /* peer: close it (DTLS close_notify); its tracks and subscriptions end too */
-    SFU_PEER_DATA,     /* peer: SCTP was negotiated */
-    SFU_TRACK_ADD,     /* track: peer publishes a section (again: the section changed) */
+    SFU_PEER_ADD,     /* peer: a new peer connection on `worker` */
+    SFU_PEER_REMOTE,  /* peer: the other side's credentials and fingerprint became known */
+    SFU_PEER_RESTART, /* peer: ICE restart, new credentials on both sides */
+    SFU_PEER_REMOVE,  /* peer: close it (DTLS close_notify); its tracks and subscriptions end too */
+    SFU_PEER_DATA,    /* peer: SCTP was negotiated */
+    SFU_TRACK_ADD,    /* track: peer publishes a section (again: the section changed) */
     SFU_TRACK_REMOVE,
-    SFU_TRACK_MUTE,    /* track: forward or not; the publisher says it is muted */
-    SFU_SUB_ADD,       /* sub: forward a track to a peer */
+    SFU_TRACK_MUTE, /* track: forward or not; the publisher says it is muted */
+    SFU_SUB_ADD,    /* sub: forward a track to a peer */
     SFU_SUB_REMOVE,
-    SFU_SUB_SET,       /* sub: what the viewer wants */
+    SFU_SUB_SET, /* sub: what the viewer wants */
 };
 
 struct sfu_ice_credentials {
@@ -74,10 +74,10 @@ struct sfu_command {
     union {
         struct {
             struct sfu_ice_credentials ice;
-            bool dtls_client;          /* we send the ClientHello */
-            char fingerprint[160];     /* "sha-256 AB:CD..."; empty in PEER_ADD: not known yet */
-            int64_t max_lifetime_us;   /* 0: none */
-        } remote;                      /* PEER_ADD, PEER_REMOTE, PEER_RESTART */
+            bool dtls_client;        /* we send the ClientHello */
+            char fingerprint[160];   /* "sha-256 AB:CD..."; empty in PEER_ADD: not known yet */
+            int64_t max_lifetime_us; /* 0: none */
+        } remote;                    /* PEER_ADD, PEER_REMOTE, PEER_RESTART */
         struct {
             uint16_t port;             /* SCTP port of both sides */
             uint32_t max_message_size; /* what the other side takes */
@@ -86,31 +86,33 @@ struct sfu_command {
         } data;                        /* PEER_DATA */
         struct {
             struct sfu_section section;
-            uint8_t kind;              /* enum track_kind: 0 audio, 1 video */
-            bool encrypted;            /* end-to-end: payload is opaque */
+            uint8_t kind;   /* enum track_kind: 0 audio, 1 video */
+            bool encrypted; /* end-to-end: payload is opaque */
             bool muted;
-        } track_add;                   /* TRACK_ADD */
+        } track_add; /* TRACK_ADD */
         struct {
-            uint8_t track_worker;      /* where the track lives */
+            uint8_t track_worker; /* where the track lives */
             uint8_t kind;
-            uint32_t ssrc, rtx_ssrc;   /* never used before with this peer */
-            struct sfu_section section; /* the subscriber's payload types and extension ids; no rids, no ssrcs */
+            uint32_t ssrc, rtx_ssrc; /* never used before with this peer */
+            struct sfu_section
+                section; /* the subscriber's payload types and extension ids; no rids, no ssrcs */
             bool encrypted;
             bool paused;
             char cname[33];
-        } sub_add;                     /* SUB_ADD */
+        } sub_add; /* SUB_ADD */
         struct {
             bool paused;
-            int8_t max_layer;          /* highest spatial layer wanted, 0 lowest; -1: no limit */
-            uint8_t max_fps;           /* 0: no limit */
-        } sub_set;                     /* SUB_SET */
-        bool muted;                    /* TRACK_MUTE */
+            int8_t max_layer; /* highest spatial layer wanted, 0 lowest; -1: no limit */
+            uint8_t max_fps;  /* 0: no limit */
+        } sub_set;            /* SUB_SET */
+        bool muted;           /* TRACK_MUTE */
     };
 };
 
 struct sfu;
 
-/* Copies the command and carries it out on its worker. Control thread. -ENOMEM, or -ESHUTDOWN after sfu_stop. */
+/* Copies the command and carries it out on its worker. Control thread. -ENOMEM, or -ESHUTDOWN after sfu_stop.
+ */
 int sfu_post(struct sfu *s, const struct sfu_command *c);
 
 #endif

@@ -25,8 +25,8 @@ struct sfu_data_ops {
     void (*closed)(void *arg, uint32_t peer);
 };
 
-/* Sends to a peer. 0, -ENOENT (no such peer or channel not open), -EAGAIN (its queue is full; the message is not
- * queued), -EMSGSIZE. sctp thread. */
+/* Sends to a peer. 0, -ENOENT (no such peer or channel not open), -EAGAIN (its queue is full; the message is
+ * not queued), -EMSGSIZE. sctp thread. */
 int sfu_data_send(struct sfu *s, uint32_t peer, enum sfu_channel channel, const uint8_t *data, size_t len);
 
 /* Runs fn(arg) on the sctp thread. Any thread. 0 or -ENOMEM. */

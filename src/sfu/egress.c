@@ -1,5 +1,5 @@
-/* Outgoing media in batches: headers composed for each receiver, encrypted out of place from the shared packets, sent
- * with one system call. */
+/* Outgoing media in batches: headers composed for each receiver, encrypted out of place from the shared
+ * packets, sent with one system call. */
 #include <string.h>
 #include "rtp/dd.h"
 #include "rtp/red.h"
@@ -94,7 +94,8 @@ static bool relabel_red(struct compose *c, uint8_t *scratch)
     return true;
 }
 
-/* Decides what payload is sent; scratch (PACKET_SIZE_MAX) takes it where it differs from the shared packet's. */
+/* Decides what payload is sent; scratch (PACKET_SIZE_MAX) takes it where it differs from the shared packet's.
+ */
 static bool compose_payload(struct compose *c, uint8_t *scratch)
 {
     const struct rtp_packet *h = c->h;
@@ -144,8 +145,8 @@ static struct egress_slot *slot_take(struct sfu_sub *s, struct packet *pkt)
     return slot;
 }
 
-static void slot_commit(struct sfu_sub *s, struct egress_slot *slot, int header_len, const uint8_t *payload, size_t len,
-    uint32_t ssrc, uint64_t seq)
+static void slot_commit(struct sfu_sub *s, struct egress_slot *slot, int header_len, const uint8_t *payload,
+    size_t len, uint32_t ssrc, uint64_t seq)
 {
     struct egress *e = s->peer->worker->egress;
     struct srtp_tx_job *job = &e->jobs[e->n];

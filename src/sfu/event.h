@@ -12,7 +12,8 @@ enum sfu_event_type {
     SFU_EVENT_PEER_REMOVED, /* peer: its resources are gone */
     SFU_EVENT_PEER_QUALITY, /* peer: once in QUALITY_INTERVAL_US while connected */
     SFU_EVENT_TRACK_LIVE,   /* track: first packet of the track; also when its codec changed */
-    SFU_EVENT_TRACK_LEVEL,  /* track: audio level over the last window, each SPEAKER_INTERVAL_US while it speaks */
+    SFU_EVENT_TRACK_LEVEL,  /* track: audio level over the last window, each SPEAKER_INTERVAL_US while it
+                               speaks */
     SFU_EVENT_SUB_LIVE,     /* sub, track: first packet forwarded */
     SFU_EVENT_SUB_LAYER,    /* sub, track: another layer is forwarded, or none fits */
     SFU_EVENT_DATA_OPEN,    /* peer: _reliable and _lossy are open */
@@ -33,12 +34,12 @@ struct sfu_event {
     union {
         struct {
             enum sfu_peer_state state;
-            bool tcp;              /* the selected pair is ICE-TCP */
+            bool tcp; /* the selected pair is ICE-TCP */
             struct addr remote;
-            char reason[48];       /* of FAILED */
+            char reason[48]; /* of FAILED */
         } peer_state;
         struct {
-            float loss;            /* 0 to 1, worst direction, lately */
+            float loss; /* 0 to 1, worst direction, lately */
             uint32_t rtt_ms, jitter_ms;
             uint64_t bytes_in, bytes_out;
         } quality;
@@ -46,11 +47,11 @@ struct sfu_event {
             enum payload_codec codec;
         } live;
         struct {
-            float level;           /* 0 to 1, linear, of the loudest part of the window */
+            float level; /* 0 to 1, linear, of the loudest part of the window */
             bool active;
         } level;
         struct {
-            int8_t layer;          /* spatial layer forwarded; -1: none */
+            int8_t layer; /* spatial layer forwarded; -1: none */
             bool paused;
         } layer;
     };

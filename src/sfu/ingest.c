@@ -30,7 +30,8 @@ static struct sfu_track *track_by_mid(struct sfu_peer *p, const char *mid)
     return NULL;
 }
 
-static struct sfu_track *track_by_declared(struct sfu_peer *p, uint32_t ssrc, unsigned *ret_stream, bool *ret_rtx)
+static struct sfu_track *track_by_declared(
+    struct sfu_peer *p, uint32_t ssrc, unsigned *ret_stream, bool *ret_rtx)
 {
     list_for_each(l, &p->tracks)
     {
@@ -71,7 +72,8 @@ static int rid_index(const struct sfu_section *s, const char *rid)
     return -1;
 }
 
-static bool identify(struct sfu_peer *p, const struct packet *pkt, const struct rtp_packet *h, struct ssrc_ref *ret)
+static bool identify(
+    struct sfu_peer *p, const struct packet *pkt, const struct rtp_packet *h, struct ssrc_ref *ret)
 {
     char mid[RTP_TEXT_MAX + 1], rid[RTP_TEXT_MAX + 1];
     unsigned stream = 0;
@@ -90,7 +92,8 @@ static bool identify(struct sfu_peer *p, const struct packet *pkt, const struct 
     if (t->section.rid_count) {
         bool repaired = rtp_ext_text(h, pkt->data, RTP_EXT_REPAIRED_RID, rid) > 0;
         if (!repaired && !rtp_ext_text(h, pkt->data, RTP_EXT_RID, rid))
-            return t->section.ssrc_count > 0 && (*ret = (struct ssrc_ref){.track = t, .stream = (uint8_t)stream, .rtx = rtx}, true);
+            return t->section.ssrc_count > 0 &&
+                   (*ret = (struct ssrc_ref){.track = t, .stream = (uint8_t)stream, .rtx = rtx}, true);
         int index = rid_index(&t->section, rid);
         if (index < 0)
             return false;
@@ -136,7 +139,8 @@ void ingest_forget_track(struct sfu_peer *p, struct sfu_track *t)
 
 /* ---- the stream's own state ---- */
 
-/* A new source in the same section (the sender was replaced, or the browser restarted it), or another codec. */
+/* A new source in the same section (the sender was replaced, or the browser restarted it), or another codec.
+ */
 static void stream_begin(struct sfu_track *t, struct sfu_stream *s, const struct rtp_packet *h,
     const struct sfu_codec *codec, int64_t now_us)
 {

@@ -8,7 +8,6 @@
 #include "base/list.h"
 #include "base/ring.h"
 #include "base/table.h"
-#include "dtls/session.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
 #include "net/tcp.h"
@@ -40,8 +39,8 @@ static inline struct sfu_packet *meta_of(struct packet *p)
     return (struct sfu_packet *)(void *)p->control;
 }
 
-/* One encoding of a track: a simulcast layer, or the only one. On workers other than the publisher's it holds the
- * history and the clock only. */
+/* One encoding of a track: a simulcast layer, or the only one. On workers other than the publisher's it holds
+ * the history and the clock only. */
 struct sfu_stream {
     uint32_t ssrc, rtx_ssrc; /* 0: not seen yet */
     bool clocked;            /* the codec is known, statistics run */
@@ -54,8 +53,8 @@ struct sfu_stream {
     struct history history;
     struct history_slot *slots;
     struct rtp_clock clock;
-    int64_t last_us;   /* newest packet; 0: none yet */
-    int64_t pli_us;    /* newest key frame request */
+    int64_t last_us; /* newest packet; 0: none yet */
+    int64_t pli_us;  /* newest key frame request */
     bool pli_wanted;
     uint8_t fir_command;
     uint64_t packets, bytes;
@@ -95,7 +94,7 @@ struct sfu_sub {
     UT_hash_handle hh;      /* worker->subs, by id */
     UT_hash_handle by_ssrc; /* peer->subs */
     uint32_t id;
-    struct sfu_peer *peer;  /* the subscriber */
+    struct sfu_peer *peer; /* the subscriber */
     struct sfu_track *track;
     uint32_t ssrc, rtx_ssrc;
     uint8_t kind;
@@ -108,15 +107,15 @@ struct sfu_sub {
         uint32_t clock_hz;
     } codecs[PAYLOAD_CODEC_COUNT];
     bool twcc, nack;
-    int current, target;    /* stream index; -1: none */
+    int current, target; /* stream index; -1: none */
     struct rewrite rewrite;
     struct rewrite_slot *slots;
-    uint64_t rtx_seq;       /* extended: grows only (nonce law) */
+    uint64_t rtx_seq; /* extended: grows only (nonce law) */
     struct sender_stats stats;
     int64_t sr_us;
-    int64_t rtx_budget;     /* bytes that may be retransmitted now */
+    int64_t rtx_budget; /* bytes that may be retransmitted now */
     int64_t rtx_refill_us;
-    struct stored *stored;  /* SFU_STORED_COUNT; NULL where RTX or no NACK was negotiated */
+    struct stored *stored; /* SFU_STORED_COUNT; NULL where RTX or no NACK was negotiated */
     char cname[33];
 };
 
@@ -137,14 +136,14 @@ struct path_key {
 
 /* Remote address -> peer. */
 struct path_ref {
-    UT_hash_handle hh;      /* worker->paths */
+    UT_hash_handle hh; /* worker->paths */
     struct list of_peer;
     struct path_key key;
     struct sfu_peer *peer;
 };
 
 struct ufrag_ref {
-    UT_hash_handle hh;      /* worker->ufrags */
+    UT_hash_handle hh; /* worker->ufrags */
     struct list of_peer;
     char ufrag[ICE_LOCAL_UFRAG_MAX + 1];
     struct sfu_peer *peer;
@@ -161,10 +160,10 @@ struct sfu_peer {
     struct sfu_sub *subs;
     struct wheel_timer timer;
     int64_t report_us, quality_us;
-    int64_t rtt_us;             /* smoothed, from reports on what we send; 0: unknown */
-    float loss_up, loss_down;   /* worst of the streams, this quality interval */
+    int64_t rtt_us;           /* smoothed, from reports on what we send; 0: unknown */
+    float loss_up, loss_down; /* worst of the streams, this quality interval */
     uint32_t jitter_ms;
-    struct sfu_data *data;      /* NULL: no data channels */
+    struct sfu_data *data; /* NULL: no data channels */
     bool data_started, removed;
     uint64_t bytes_in, bytes_out;
 };
@@ -182,14 +181,14 @@ struct sfu_data {
 
 enum mail_kind {
     MAIL_COMMAND,
-    MAIL_SCTP_OUT,   /* an SCTP packet for a peer */
-    MAIL_TCP,        /* a new ICE-TCP connection */
-    MAIL_IMAGE_ADD,  /* worker `from` wants this track's packets */
+    MAIL_SCTP_OUT,  /* an SCTP packet for a peer */
+    MAIL_TCP,       /* a new ICE-TCP connection */
+    MAIL_IMAGE_ADD, /* worker `from` wants this track's packets */
     MAIL_IMAGE_DEL,
-    MAIL_KEY_FRAME,  /* an image's subscriber needs a key frame of `stream` */
-    MAIL_CLOCK,      /* a sender report came */
+    MAIL_KEY_FRAME,   /* an image's subscriber needs a key frame of `stream` */
+    MAIL_CLOCK,       /* a sender report came */
     MAIL_IMAGE_RESET, /* the track was muted or unmuted at home */
-    MAIL_RING,       /* look at the rings */
+    MAIL_RING,        /* look at the rings */
 };
 
 struct worker_mail {
@@ -248,9 +247,9 @@ struct sfu_worker {
     struct packet_pool *pool;
     struct ice_stun *stun;
     struct mailbox mail;
-    struct ring *in[SFU_WORKERS_MAX];  /* from worker i; NULL at our own index */
-    bool ring_dirty[SFU_WORKERS_MAX];  /* we pushed to worker i in this round */
-    _Atomic bool ring_pending;         /* a MAIL_RING is on its way to us */
+    struct ring *in[SFU_WORKERS_MAX]; /* from worker i; NULL at our own index */
+    bool ring_dirty[SFU_WORKERS_MAX]; /* we pushed to worker i in this round */
+    _Atomic bool ring_pending;        /* a MAIL_RING is on its way to us */
     struct sfu_peer *peers;
     struct sfu_track *tracks;
     struct sfu_sub *subs;
@@ -261,8 +260,8 @@ struct sfu_worker {
     struct wheel_timer tick;
     struct egress *egress;
     struct log_limit limit;
-    struct sfu_stats stats;            /* this thread's; published by tick */
-    pthread_mutex_t stats_lock;        /* guards published, taken once a tick */
+    struct sfu_stats stats;     /* this thread's; published by tick */
+    pthread_mutex_t stats_lock; /* guards published, taken once a tick */
     struct sfu_stats published;
     int64_t now_us;
 };
@@ -272,12 +271,12 @@ struct sfu {
     struct sfu_worker *workers[SFU_WORKERS_MAX];
     unsigned worker_count;
     struct mailbox events;
-    struct tcp_acceptor *acceptor;     /* on worker 0's loop */
+    struct tcp_acceptor *acceptor; /* on worker 0's loop */
     struct sctp_thread *sctp;
-    struct sfu_data *data;             /* hash by peer; sctp thread */
+    struct sfu_data *data; /* hash by peer; sctp thread */
     struct sfu_candidate candidates[SFU_WORKERS_MAX][SFU_CANDIDATES_MAX];
     size_t candidate_count[SFU_WORKERS_MAX];
-    struct addr discovered;            /* public address from the STUN server */
+    struct addr discovered; /* public address from the STUN server */
     bool has_discovered;
     _Atomic bool stopping;
 };

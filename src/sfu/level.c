@@ -2,8 +2,8 @@
 #include <math.h>
 #include "sfu/internal.h"
 
-#define LEVEL_ACTIVE      35   /* -dBov: louder counts as speech */
-#define LEVEL_MIN_PERCENT 40   /* of a window that must be speech */
+#define LEVEL_ACTIVE      35 /* -dBov: louder counts as speech */
+#define LEVEL_MIN_PERCENT 40 /* of a window that must be speech */
 #define LEVEL_SMOOTHING   (2.0f / 3)
 
 void level_input(struct sfu_track *t, const struct rtp_packet *h, int64_t now_us)

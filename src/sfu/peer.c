@@ -160,18 +160,19 @@ static void set_remote(struct sfu_peer *p, const struct sfu_command *c)
         transport_set_remote_ufrag(p->transport, c->remote.ice.remote_ufrag);
         return;
     }
-    int err = transport_remote(p->transport, c->remote.ice.remote_ufrag, c->remote.fingerprint, c->remote.dtls_client,
-        w->now_us);
+    int err = transport_remote(
+        p->transport, c->remote.ice.remote_ufrag, c->remote.fingerprint, c->remote.dtls_client, w->now_us);
     if (err)
-        peer_failed(w, p->id, err == -EOPNOTSUPP ? "fingerprint algorithm is too weak" : "bad remote credentials");
+        peer_failed(
+            w, p->id, err == -EOPNOTSUPP ? "fingerprint algorithm is too weak" : "bad remote credentials");
 }
 
 static void peer_add(struct sfu_worker *w, const struct sfu_command *c)
 {
     struct sfu_peer *p = calloc(1, sizeof *p);
     struct ice_credentials local = local_of(c);
-    if (!p || transport_new(w->stun, w->sfu->config.dtls, &local, c->remote.ice.remote_ufrag, &callbacks, p, w->now_us,
-                  &p->transport)) {
+    if (!p || transport_new(w->stun, w->sfu->config.dtls, &local, c->remote.ice.remote_ufrag, &callbacks, p,
+                  w->now_us, &p->transport)) {
         free(p);
         peer_failed(w, c->peer, "out of memory");
         return;

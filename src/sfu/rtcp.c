@@ -1,4 +1,5 @@
-/* RTCP in both directions: reports, key frame requests and NACKs of subscribers; the same towards publishers. */
+/* RTCP in both directions: reports, key frame requests and NACKs of subscribers; the same towards publishers.
+ */
 #include <string.h>
 #include "base/log.h"
 #include "rtp/rtcp.h"
@@ -107,7 +108,8 @@ void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now
             on_reports(p, &reports, now_us);
         } else if (rtcp_is_feedback(&b, RTCP_RTPFB, RTCP_FMT_NACK)) {
             rtcp_nack_parse(&b, on_nack, &ctx);
-        } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_PLI) && rtcp_pli_parse(&b, &sender, &media) == 0) {
+        } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_PLI) &&
+                   rtcp_pli_parse(&b, &sender, &media) == 0) {
             on_key_frame(p, media, now_us);
         } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_FIR)) {
             rtcp_fir_parse(&b, on_fir, &ctx);
@@ -220,8 +222,8 @@ static void receiver_reports(struct sfu_peer *p, int64_t now_us)
     transport_rtcp_send(p->transport, buf, w.len);
 }
 
-/* The publisher's clock, moved on to now, in the numbers that this subscriber sees: its audio and video stay in step
- * because both keep the clock of one publisher. */
+/* The publisher's clock, moved on to now, in the numbers that this subscriber sees: its audio and video stay
+ * in step because both keep the clock of one publisher. */
 static void sender_report(struct sfu_sub *s, int64_t now_us)
 {
     const struct sfu_stream *st = s->current >= 0 ? s->track->streams[s->current] : NULL;

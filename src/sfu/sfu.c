@@ -133,7 +133,8 @@ void sfu_candidates_refresh(struct sfu *s)
     bool any = n > 0;
     for (int i = 0; i < found && n < SFU_CANDIDATES_MAX; i++) {
         bool loopback = addr_is_loopback(&own[i]);
-        bool wanted = cfg->rtc.loopback == CONFIG_ON || (cfg->rtc.loopback == CONFIG_AUTO && (cfg->dev || !any));
+        bool wanted =
+            cfg->rtc.loopback == CONFIG_ON || (cfg->rtc.loopback == CONFIG_AUTO && (cfg->dev || !any));
         if ((loopback && !wanted) || (!addr_is_v4(&own[i]) && !cfg->rtc.ipv6))
             continue;
         any |= !loopback;

@@ -1,5 +1,6 @@
-/* The media side: workers that own peer connections, tracks and subscriptions, each on a thread of its own with a
- * UDP socket of its own. Control speaks to it by commands (sfu/command.h) and hears events (sfu/event.h). */
+/* The media side: workers that own peer connections, tracks and subscriptions, each on a thread of its own
+ * with a UDP socket of its own. Control speaks to it by commands (sfu/command.h) and hears events
+ * (sfu/event.h). */
 #ifndef SFU_SFU_H
 #define SFU_SFU_H
 
@@ -13,14 +14,15 @@ struct sfu;
 struct dtls_context;
 
 struct sfu_config {
-    const struct config *cfg;      /* outlives the sfu */
-    struct dtls_context *dtls;     /* likewise */
-    unsigned workers;              /* 1 to SFU_WORKERS_MAX */
+    const struct config *cfg;            /* outlives the sfu */
+    struct dtls_context *dtls;           /* likewise */
+    unsigned workers;                    /* 1 to SFU_WORKERS_MAX */
     const struct sfu_data_ops *data_ops; /* NULL: data channels are accepted and ignored */
     void *data_arg;
 };
 
-/* Opens the sockets (UDP cfg->rtc.udp_port + n, ICE-TCP). 0, or -errno with one line in error (size bytes). */
+/* Opens the sockets (UDP cfg->rtc.udp_port + n, ICE-TCP). 0, or -errno with one line in error (size bytes).
+ */
 int sfu_new(const struct sfu_config *c, struct sfu **ret, char *error, size_t size);
 
 /* Starts the threads. 0 or -errno. */
@@ -39,8 +41,8 @@ unsigned sfu_workers_default(void);
 int sfu_event_fd(const struct sfu *s);
 void sfu_take_events(struct sfu *s, void (*fn)(void *arg, const struct sfu_event *e), void *arg);
 
-/* Addresses for descriptions, best first: announced ones, then those of the interfaces, then loopback, UDP before
- * TCP. Valid until the next call of sfu_candidates_refresh. */
+/* Addresses for descriptions, best first: announced ones, then those of the interfaces, then loopback, UDP
+ * before TCP. Valid until the next call of sfu_candidates_refresh. */
 const struct sfu_candidate *sfu_candidates(struct sfu *s, unsigned worker, size_t *ret_n);
 void sfu_candidates_refresh(struct sfu *s);
 

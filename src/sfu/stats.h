@@ -4,30 +4,30 @@
 
 #include <stdint.h>
 
-#define SFU_COUNTERS(X)                                                                                                \
-    X(datagrams_in, "datagrams received")                                                                              \
-    X(datagrams_out, "datagrams sent")                                                                                 \
-    X(bytes_in, "bytes received")                                                                                      \
-    X(bytes_out, "bytes sent")                                                                                         \
-    X(junk, "datagrams that are none of ours")                                                                         \
-    X(unknown_sender, "datagrams from addresses that no check authenticated")                                          \
-    X(stun_unknown_user, "checks for a user name fragment that nobody has")                                            \
-    X(pool_empty, "datagrams dropped because the packet pool was used up")                                             \
-    X(rtp_in, "RTP packets received")                                                                                  \
-    X(rtp_out, "RTP packets forwarded")                                                                                \
-    X(rtp_unknown_ssrc, "RTP packets that belong to no section")                                                       \
-    X(rtp_duplicate, "RTP packets received twice")                                                                     \
-    X(rtp_muted, "RTP packets of muted tracks, not forwarded")                                                         \
-    X(rtx_in, "retransmissions received")                                                                              \
-    X(rtx_out, "retransmissions sent")                                                                                 \
-    X(rtx_refused, "retransmissions not sent: budget used up, or packet gone")                                         \
-    X(nack_out, "packets asked for again")                                                                             \
-    X(nack_in, "packets that receivers asked for again")                                                               \
-    X(pli_out, "key frames asked for")                                                                                 \
-    X(pli_in, "key frame requests of receivers")                                                                       \
-    X(crypto_refused, "packets that could not be encrypted")                                                           \
-    X(send_dropped, "packets dropped because a socket was full")                                                       \
-    X(ring_full, "packets dropped between workers")                                                                    \
+#define SFU_COUNTERS(X)                                                                                      \
+    X(datagrams_in, "datagrams received")                                                                    \
+    X(datagrams_out, "datagrams sent")                                                                       \
+    X(bytes_in, "bytes received")                                                                            \
+    X(bytes_out, "bytes sent")                                                                               \
+    X(junk, "datagrams that are none of ours")                                                               \
+    X(unknown_sender, "datagrams from addresses that no check authenticated")                                \
+    X(stun_unknown_user, "checks for a user name fragment that nobody has")                                  \
+    X(pool_empty, "datagrams dropped because the packet pool was used up")                                   \
+    X(rtp_in, "RTP packets received")                                                                        \
+    X(rtp_out, "RTP packets forwarded")                                                                      \
+    X(rtp_unknown_ssrc, "RTP packets that belong to no section")                                             \
+    X(rtp_duplicate, "RTP packets received twice")                                                           \
+    X(rtp_muted, "RTP packets of muted tracks, not forwarded")                                               \
+    X(rtx_in, "retransmissions received")                                                                    \
+    X(rtx_out, "retransmissions sent")                                                                       \
+    X(rtx_refused, "retransmissions not sent: budget used up, or packet gone")                               \
+    X(nack_out, "packets asked for again")                                                                   \
+    X(nack_in, "packets that receivers asked for again")                                                     \
+    X(pli_out, "key frames asked for")                                                                       \
+    X(pli_in, "key frame requests of receivers")                                                             \
+    X(crypto_refused, "packets that could not be encrypted")                                                 \
+    X(send_dropped, "packets dropped because a socket was full")                                             \
+    X(ring_full, "packets dropped between workers")                                                          \
     X(wakeups, "rounds of the workers' loops")
 
 struct sfu_stats {

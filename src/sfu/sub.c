@@ -117,7 +117,8 @@ static int best_stream(const struct sfu_sub *s)
 
 static void tell_layer(struct sfu_sub *s)
 {
-    struct sfu_event e = {.type = SFU_EVENT_SUB_LAYER, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
+    struct sfu_event e = {
+        .type = SFU_EVENT_SUB_LAYER, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
     e.layer.layer = (int8_t)s->current;
     e.layer.paused = s->paused;
     sfu_emit(s->peer->worker, &e);
@@ -176,7 +177,8 @@ static bool codec_known(const struct sfu_sub *s, const struct rtp_packet *h)
 static void first_packet(struct sfu_sub *s)
 {
     s->live = true;
-    struct sfu_event e = {.type = SFU_EVENT_SUB_LIVE, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
+    struct sfu_event e = {
+        .type = SFU_EVENT_SUB_LIVE, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
     sfu_emit(s->peer->worker, &e);
 }
 
@@ -246,7 +248,8 @@ void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us)
     const struct sfu_stream *stream = origin.source < SFU_RIDS_MAX ? s->track->streams[origin.source] : NULL;
     struct packet *pkt = stream ? history_get(&stream->history, origin.src_seq, now_us) : NULL;
     struct rewrite_out out;
-    if (!pkt || rewrite_again(&s->rewrite, &origin, &meta_of(pkt)->rtp, &out) || !budget_take(s, pkt->len, now_us))
+    if (!pkt || rewrite_again(&s->rewrite, &origin, &meta_of(pkt)->rtp, &out) ||
+        !budget_take(s, pkt->len, now_us))
         goto refused;
     egress_rtx(s, pkt, &out);
     return;

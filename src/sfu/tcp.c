@@ -1,5 +1,5 @@
-/* ICE-TCP: one port for all workers. The first frame of a connection is a check, whose user name begins with the
- * letter of the worker that owns the peer. */
+/* ICE-TCP: one port for all workers. The first frame of a connection is a check, whose user name begins with
+ * the letter of the worker that owns the peer. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +14,8 @@ static int worker_of(const char *ufrag)
     return at ? (int)(at - letters) : -1;
 }
 
-static void accepted(void *arg, int fd, const struct addr *remote, const struct addr *local, const uint8_t *first,
-    size_t len)
+static void accepted(
+    void *arg, int fd, const struct addr *remote, const struct addr *local, const uint8_t *first, size_t len)
 {
     struct sfu *s = arg;
     char ufrag[ICE_UFRAG_MAX + 1];

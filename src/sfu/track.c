@@ -36,7 +36,8 @@ static void tell_home(struct sfu_track *t, enum mail_kind kind, unsigned stream)
     sfu_mail(t->worker->sfu, t->home, m);
 }
 
-/* The track itself if it lives on this worker, else its image, made when the first subscriber here wants it. */
+/* The track itself if it lives on this worker, else its image, made when the first subscriber here wants it.
+ */
 struct sfu_track *track_image(struct sfu_worker *w, uint32_t id, uint8_t home, uint8_t kind)
 {
     struct sfu_track *t = track_find(w, id);
@@ -151,8 +152,8 @@ void track_reset_subs(struct sfu_track *t, int64_t now_us)
 
 /* ---- key frames ---- */
 
-/* Requests of all subscribers are merged: one is sent at once, the next not before SFU_KEY_FRAME_US; a key frame
- * that starts meanwhile answers them all (ingest clears pli_wanted). */
+/* Requests of all subscribers are merged: one is sent at once, the next not before SFU_KEY_FRAME_US; a key
+ * frame that starts meanwhile answers them all (ingest clears pli_wanted). */
 void track_key_frame(struct sfu_track *t, unsigned index, int64_t now_us)
 {
     if (t->kind != KIND_VIDEO || index >= SFU_RIDS_MAX)

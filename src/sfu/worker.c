@@ -334,7 +334,8 @@ static void publish_stats(struct sfu_worker *w)
     w->published = w->stats;
     pthread_mutex_unlock(&w->stats_lock);
     if (w->stats.pool_empty && log_limit_pass(&w->limit, w->now_us))
-        log_warn("worker.pool_empty", "worker=%u dropped=%llu", w->index, (unsigned long long)w->stats.pool_empty);
+        log_warn(
+            "worker.pool_empty", "worker=%u dropped=%llu", w->index, (unsigned long long)w->stats.pool_empty);
 }
 
 static void tick(struct wheel_timer *t, int64_t now_us)
@@ -362,8 +363,8 @@ static int open_socket(struct sfu_worker *w, char *error, size_t size)
         return err;
     }
     if (w->index == 0 && w->udp.rcvbuf < cfg->rtc.buffer_bytes)
-        log_warn("udp.small_buffer", "granted=%d asked=%d hint=\"raise net.core.rmem_max and wmem_max\"", w->udp.rcvbuf,
-            cfg->rtc.buffer_bytes);
+        log_warn("udp.small_buffer", "granted=%d asked=%d hint=\"raise net.core.rmem_max and wmem_max\"",
+            w->udp.rcvbuf, cfg->rtc.buffer_bytes);
     return 0;
 }
 

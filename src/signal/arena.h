@@ -16,7 +16,7 @@ void *arena_get(struct arena *a, size_t size);
 char *arena_text(struct arena *a, const char *text); /* a copy */
 void arena_done(struct arena *a);
 
-#define arena_new(a, type)       ((type *)arena_get((a), sizeof(type)))
-#define arena_array(a, type, n)  ((type *)arena_get((a), (n) * sizeof(type)))
+#define arena_new(a, type)      ((type *)arena_get((a), sizeof(type)))
+#define arena_array(a, type, n) ((type *)arena_get((a), (n) * sizeof(type)))
 
 #endif

@@ -1,5 +1,5 @@
-/* Routing of DataPackets, on the sctp thread: the sender is stamped, order per sender is kept, unknown fields pass
- * through. Control announces members by functions that run here in the order they were posted. */
+/* Routing of DataPackets, on the sctp thread: the sender is stamped, order per sender is kept, unknown fields
+ * pass through. Control announces members by functions that run here in the order they were posted. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,8 @@ struct data_router {
     struct sfu *sfu;
     struct data_room *rooms;
     struct data_member *by_peer;
-    struct opened *opened; /* peers whose channels are open; they may be open before the member is announced */
+    struct opened
+        *opened; /* peers whose channels are open; they may be open before the member is announced */
     uint64_t malformed, refused, dropped;
 };
 
@@ -166,8 +167,8 @@ static void keep(struct data_member *m, const uint8_t *data, size_t len)
     m->waiting_bytes += len;
 }
 
-static void deliver(struct data_router *r, struct data_member *to, enum sfu_channel channel, const uint8_t *data,
-    size_t len)
+static void deliver(
+    struct data_router *r, struct data_member *to, enum sfu_channel channel, const uint8_t *data, size_t len)
 {
     if (!to->open) {
         if (channel == SFU_CHANNEL_RELIABLE)
@@ -198,7 +199,8 @@ static bool named(char **list, size_t n, const char *name)
 static bool is_destination(const Livekit__DataPacket *p, const struct data_member *to)
 {
     const Livekit__UserPacket *u = p->value_case == LIVEKIT__DATA_PACKET__VALUE_USER ? p->user : NULL;
-    size_t addressed = p->n_destination_identities + (u ? u->n_destination_identities + u->n_destination_sids : 0);
+    size_t addressed =
+        p->n_destination_identities + (u ? u->n_destination_identities + u->n_destination_sids : 0);
     if (!addressed)
         return true;
     return named(p->destination_identities, p->n_destination_identities, to->identity) ||
@@ -264,12 +266,15 @@ static bool is_repeat(struct data_member *from, enum sfu_channel channel, const 
     return false;
 }
 
-static void route(struct data_router *r, struct data_member *from, enum sfu_channel channel, Livekit__DataPacket *p)
+static void route(
+    struct data_router *r, struct data_member *from, enum sfu_channel channel, Livekit__DataPacket *p)
 {
     uint8_t *wire;
     size_t len;
-    p->kind = channel == SFU_CHANNEL_LOSSY ? LIVEKIT__DATA_PACKET__KIND__LOSSY : LIVEKIT__DATA_PACKET__KIND__RELIABLE;
-    if (is_repeat(from, channel, p) || !forwarded(from, p) || !stamp(p, from) || proto_pack(&p->base, &wire, &len))
+    p->kind = channel == SFU_CHANNEL_LOSSY ? LIVEKIT__DATA_PACKET__KIND__LOSSY
+                                           : LIVEKIT__DATA_PACKET__KIND__RELIABLE;
+    if (is_repeat(from, channel, p) || !forwarded(from, p) || !stamp(p, from) ||
+        proto_pack(&p->base, &wire, &len))
         return;
     list_for_each(l, &from->room->members)
     {

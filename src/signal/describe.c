@@ -15,7 +15,8 @@ static Livekit__TimedVersion *describe_version(struct arena *a, int64_t wall_us)
     return v;
 }
 
-static Livekit__VideoLayer **describe_layers(struct arena *a, const struct track_layer *layers, uint8_t n, size_t *ret_n)
+static Livekit__VideoLayer **describe_layers(
+    struct arena *a, const struct track_layer *layers, uint8_t n, size_t *ret_n)
 {
     Livekit__VideoLayer **list = arena_array(a, Livekit__VideoLayer *, n);
     for (uint8_t i = 0; i < n; i++) {
@@ -105,11 +106,13 @@ static Livekit__ParticipantPermission *describe_permission(struct arena *a, cons
     return m;
 }
 
-static void describe_attributes(struct arena *a, const struct attributes *from, Livekit__ParticipantInfo *info)
+static void describe_attributes(
+    struct arena *a, const struct attributes *from, Livekit__ParticipantInfo *info)
 {
     info->attributes = arena_array(a, Livekit__ParticipantInfo__AttributesEntry *, from->n);
     for (size_t i = 0; i < from->n; i++) {
-        Livekit__ParticipantInfo__AttributesEntry *e = arena_new(a, Livekit__ParticipantInfo__AttributesEntry);
+        Livekit__ParticipantInfo__AttributesEntry *e =
+            arena_new(a, Livekit__ParticipantInfo__AttributesEntry);
         livekit__participant_info__attributes_entry__init(e);
         e->key = from->items[i].key;
         e->value = from->items[i].value;
@@ -206,7 +209,8 @@ Livekit__ICEServer **describe_ice_servers(struct arena *a, const struct signal *
 /* Video before audio, VP8 before H.264: some clients take the first they know. */
 Livekit__Codec **describe_codecs(struct arena *a, size_t *ret_n)
 {
-    static const char *const mimes[] = {"video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus", "audio/red"};
+    static const char *const mimes[] = {
+        "video/VP8", "video/H264", "video/VP9", "video/AV1", "audio/opus", "audio/red"};
     const size_t n = sizeof mimes / sizeof *mimes;
     Livekit__Codec **list = arena_array(a, Livekit__Codec *, n);
     for (size_t i = 0; i < n; i++) {
@@ -259,7 +263,8 @@ void read_track(const Livekit__AddTrackRequest *r, struct track_desc *d)
     text_copy(d->name, sizeof d->name, r->name);
     text_copy(d->stream, sizeof d->stream, r->stream);
     d->kind = r->type == LIVEKIT__TRACK_TYPE__VIDEO ? TRACK_VIDEO : TRACK_AUDIO;
-    d->source = (unsigned)r->source <= SOURCE_SCREEN_SHARE_AUDIO ? (enum track_source)r->source : SOURCE_UNKNOWN;
+    d->source =
+        (unsigned)r->source <= SOURCE_SCREEN_SHARE_AUDIO ? (enum track_source)r->source : SOURCE_UNKNOWN;
     d->width = r->width;
     d->height = r->height;
     d->muted = r->muted;

@@ -17,8 +17,8 @@
 #include "signal/arena.h"
 #include "signal/signal.h"
 
-/* The version of the protocol's reference server whose features we have: clients switch features on by it. Ours is in
- * server_info.debug_info. */
+/* The version of the protocol's reference server whose features we have: clients switch features on by it.
+ * Ours is in server_info.debug_info. */
 #define SIGNAL_COMPATIBLE_VERSION "1.13.6"
 #define SIGNAL_PROTOCOL           17 /* newest version of the protocol that we know */
 
@@ -26,24 +26,25 @@
 
 /* One participant's part in data routing: made by control, then the sctp thread's. */
 struct data_member {
-    UT_hash_handle by_peer;   /* router->by_peer, under in_peer */
-    struct list link;         /* in its room */
+    UT_hash_handle by_peer; /* router->by_peer, under in_peer */
+    struct list link;       /* in its room */
     struct data_room *room;
-    uint32_t in_peer;         /* packets come from here */
-    uint32_t out_peer;        /* and go there */
+    uint32_t in_peer;  /* packets come from here */
+    uint32_t out_peer; /* and go there */
     char sid[ROOM_SID_MAX];
     char *identity;
     bool hidden, agent, may_publish;
     bool open;
-    uint32_t last_sequence;   /* newest reliable packet taken from it; sctp thread */
+    uint32_t last_sequence;         /* newest reliable packet taken from it; sctp thread */
     _Atomic uint32_t told_sequence; /* the same, for control's resume answers */
-    struct waiting *waiting, **waiting_end; /* reliable packets for a receiver whose channel is not open yet */
+    struct waiting *waiting,
+        **waiting_end; /* reliable packets for a receiver whose channel is not open yet */
     size_t waiting_bytes;
 };
 
 /* Encoded once for everyone: an update about some participants. */
 struct update_cache {
-    uint64_t key;             /* hash of the sids and versions inside; 0: empty */
+    uint64_t key; /* hash of the sids and versions inside; 0: empty */
     struct ws_buffer *binary, *text;
 };
 
@@ -63,9 +64,9 @@ struct session {
     struct list link;
     struct signal *signal;
     struct ws *ws;
-    struct participant *p;    /* NULL: left, the socket is only being closed */
+    struct participant *p; /* NULL: left, the socket is only being closed */
     struct auth_grants grants;
-    bool text;                /* the client's last frame was JSON */
+    bool text; /* the client's last frame was JSON */
     bool resumed;
     struct wheel_timer refresh;
 };
@@ -105,7 +106,8 @@ void members_watch(struct signal *s);
 struct data_member *member_of(struct signal *s, const struct participant *p);
 void members_done(struct signal *s);
 /* The next `times` resumes of p before until_us are broken off, before any message if silent. */
-void members_sabotage(struct signal *s, const struct participant *p, int64_t until_us, int times, bool silent);
+void members_sabotage(
+    struct signal *s, const struct participant *p, int64_t until_us, int times, bool silent);
 /* Is this resume to be broken off? Counts it. 0: no; 1: after the first message; 2: before it. */
 int members_sabotaged(struct signal *s, const struct participant *p, int64_t now_us);
 

@@ -1,5 +1,6 @@
-/* The way into a session: /rtc, /rtc/v1 and their validate endpoints. Everything that can be refused is refused as a
- * plain HTTP error before the socket is upgraded, because clients ask `validate` for the reason afterwards. */
+/* The way into a session: /rtc, /rtc/v1 and their validate endpoints. Everything that can be refused is
+ * refused as a plain HTTP error before the socket is upgraded, because clients ask `validate` for the reason
+ * afterwards. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +185,8 @@ static int query_int(struct http_request *req, const char *name)
     return v && *v && !*end && n >= 0 && n < 1000000 ? (int)n : 0;
 }
 
-static const char *const capability_names[] = {"CAP_UNUSED", "CAP_PACKET_TRAILER", "CAP_COMPRESSION_DEFLATE_RAW"};
+static const char *const capability_names[] = {
+    "CAP_UNUSED", "CAP_PACKET_TRAILER", "CAP_COMPRESSION_DEFLATE_RAW"};
 
 static void query_capabilities(struct join *in, struct http_request *req)
 {
@@ -462,7 +464,11 @@ int join_routes(struct signal *s, struct http *h)
 {
     const struct http_route routes[] = {
         {.method = "GET", .pattern = "/rtc", .fn = rtc, .flags = HTTP_ROUTE_WEBSOCKET, .plain_status = 404},
-        {.method = "GET", .pattern = "/rtc/v1", .fn = rtc_v1, .flags = HTTP_ROUTE_WEBSOCKET, .plain_status = 404},
+        {.method = "GET",
+            .pattern = "/rtc/v1",
+            .fn = rtc_v1,
+            .flags = HTTP_ROUTE_WEBSOCKET,
+            .plain_status = 404},
         {.method = "GET", .pattern = "/rtc/validate", .fn = validate},
         {.method = "GET", .pattern = "/rtc/v1/validate", .fn = validate_v1},
     };

@@ -1,4 +1,5 @@
-/* Control's side of data routing: every participant is announced to the sctp thread, changed and taken back. */
+/* Control's side of data routing: every participant is announced to the sctp thread, changed and taken back.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"

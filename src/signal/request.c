@@ -7,7 +7,8 @@
 
 #define SABOTAGE_US 5000000 /* how long a client that asked for a broken resume may take to resume */
 
-static void respond(struct session *se, Livekit__RequestResponse *m, enum request_reason reason, const char *message)
+static void respond(
+    struct session *se, Livekit__RequestResponse *m, enum request_reason reason, const char *message)
 {
     Livekit__SignalResponse r = LIVEKIT__SIGNAL_RESPONSE__INIT;
     r.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_REQUEST_RESPONSE;
@@ -44,7 +45,8 @@ static const char *reason_text(enum request_reason r)
 
 /* ---- negotiation ---- */
 
-/* A description that makes no sense ends this client's session, so that it starts over; nobody else notices. */
+/* A description that makes no sense ends this client's session, so that it starts over; nobody else notices.
+ */
 static void bad_description(struct session *se, const char *what, const char *why)
 {
     log_info("signal.bad_description", "participant=%s what=%s reason=\"%s\"", se->p->sid, what, why);
@@ -75,7 +77,8 @@ void request_add_track(struct session *se, const Livekit__AddTrackRequest *r)
 {
     struct track_desc d;
     enum request_reason reason;
-    if (r->type == LIVEKIT__TRACK_TYPE__DATA || strlen(r->cid) >= TRACK_CID_MAX || strlen(r->name) >= TRACK_NAME_MAX) {
+    if (r->type == LIVEKIT__TRACK_TYPE__DATA || strlen(r->cid) >= TRACK_CID_MAX ||
+        strlen(r->name) >= TRACK_NAME_MAX) {
         reason = r->type == LIVEKIT__TRACK_TYPE__DATA ? REQUEST_UNSUPPORTED_TYPE : REQUEST_LIMIT_EXCEEDED;
     } else {
         read_track(r, &d);
@@ -177,7 +180,8 @@ static void update_metadata(struct session *se, Livekit__UpdateParticipantMetada
     struct attribute *list = arena_array(&a, struct attribute, q->n_attributes);
     for (size_t i = 0; i < q->n_attributes; i++)
         list[i] = (struct attribute){.key = q->attributes[i]->key, .value = q->attributes[i]->value};
-    enum request_reason reason = participant_update_metadata(se->p, q->name, q->metadata, list, q->n_attributes);
+    enum request_reason reason =
+        participant_update_metadata(se->p, q->name, q->metadata, list, q->n_attributes);
     arena_done(&a);
     if (reason == REQUEST_OK && se->p->protocol < PROTOCOL_TELLS_SUCCESS)
         return;
@@ -211,7 +215,8 @@ static void leave(struct session *se, const Livekit__LeaveRequest *q)
     struct participant *p = se->p;
     enum leave_reason reason = LEAVE_CLIENT_INITIATED;
     if (q->reason == LIVEKIT__DISCONNECT_REASON__USER_UNAVAILABLE ||
-        q->reason == LIVEKIT__DISCONNECT_REASON__USER_REJECTED || q->reason == LIVEKIT__DISCONNECT_REASON__AGENT_ERROR)
+        q->reason == LIVEKIT__DISCONNECT_REASON__USER_REJECTED ||
+        q->reason == LIVEKIT__DISCONNECT_REASON__AGENT_ERROR)
         reason = (enum leave_reason)q->reason;
     session_end(se, 1000);
     participant_evict(p, reason, LEAVE_DISCONNECT, true);
@@ -270,8 +275,12 @@ static void simulate(struct session *se, const Livekit__SimulateScenario *q)
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME_NO_MESSAGES:
         if (m)
             members_sabotage(se->signal, p, clock_now_us() + SABOTAGE_US,
-                q->scenario_case == LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME_NO_MESSAGES ? 3 : 1,
-                q->scenario_case == LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME_NO_MESSAGES);
+                q->scenario_case ==
+                        LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME_NO_MESSAGES
+                    ? 3
+                    : 1,
+                q->scenario_case ==
+                    LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME_NO_MESSAGES);
         break;
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_SWITCH_CANDIDATE_PROTOCOL: /* the client acts by itself */
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_SUBSCRIBER_BANDWIDTH:
@@ -355,7 +364,8 @@ void request_handle(struct session *se, const Livekit__SignalRequest *r)
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_GET_DATA_BLOB_REQUEST:
         refuse_blob(se, r->get_data_blob_request->request_id);
         return;
-    case LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRICKLE: /* a lite agent learns the client's addresses from its checks */
+    case LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRICKLE: /* a lite agent learns the client's addresses from its
+                                                      checks */
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_UPDATE_LAYERS:
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_UNPUBLISH_DATA_TRACK_REQUEST:
     case LIVEKIT__SIGNAL_REQUEST__MESSAGE_UPDATE_DATA_SUBSCRIPTION:

@@ -5,7 +5,8 @@
 #include "base/log.h"
 #include "signal/internal.h"
 
-#define UPDATE_CHUNK 64 /* participants of one update message: far below 128 KiB as long as metadata is small */
+#define UPDATE_CHUNK                                                                                         \
+    64 /* participants of one update message: far below 128 KiB as long as metadata is small */
 
 /* ---- sending ---- */
 
@@ -39,8 +40,8 @@ void session_send(struct session *se, const Livekit__SignalResponse *r)
     ws_buffer_unref(b);
 }
 
-#define RESPONSE(name, CASE)                                                                                           \
-    Livekit__SignalResponse name = LIVEKIT__SIGNAL_RESPONSE__INIT;                                                     \
+#define RESPONSE(name, CASE)                                                                                 \
+    Livekit__SignalResponse name = LIVEKIT__SIGNAL_RESPONSE__INIT;                                           \
     name.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_##CASE
 
 /* ---- tokens ---- */
@@ -75,7 +76,8 @@ void session_refresh_token(struct session *se)
         return;
     copy_grants(se);
     int err = auth_sign(&s->keys.at[0], &se->grants, now_s, ttl_s, &token);
-    if (err == -EMSGSIZE) { /* metadata that fits no request line: the participant keeps it, the token does without */
+    if (err == -EMSGSIZE) { /* metadata that fits no request line: the participant keeps it, the token does
+                               without */
         auth_text_set(&se->grants.metadata, NULL);
         err = auth_sign(&s->keys.at[0], &se->grants, now_s, ttl_s, &token);
     }
@@ -156,7 +158,7 @@ static void on_message(void *arg, struct ws *w, bool text, const uint8_t *data, 
     log_info("signal.bad_message", "participant=%s bytes=%zu error=\"%s\"", se->p->sid, len, strerror(-err));
     struct participant *p = se->p;
     uint16_t code = err == -EILSEQ ? 1007 : err == -EMSGSIZE ? 1009 : 1002;
-    const char *why = err == -EILSEQ   ? "a text is not UTF-8"
+    const char *why = err == -EILSEQ     ? "a text is not UTF-8"
                       : err == -EMSGSIZE ? "the message is too large"
                                          : "not a SignalRequest";
     se->p = NULL;
@@ -171,7 +173,8 @@ static void on_closed(void *arg, struct ws *w, uint16_t code, enum ws_cause caus
     (void)w;
     se->ws = NULL;
     if (se->p) {
-        log_info("signal.closed", "participant=%s code=%u cause=\"%s\"", se->p->sid, code, ws_cause_text(cause));
+        log_info(
+            "signal.closed", "participant=%s code=%u cause=\"%s\"", se->p->sid, code, ws_cause_text(cause));
         struct participant *p = se->p;
         se->p = NULL;
         participant_signal_lost(p);
@@ -230,8 +233,8 @@ static void on_update(void *arg, struct participant *const *list, size_t n)
         send_update(arg, list + at, n - at < UPDATE_CHUNK ? n - at : UPDATE_CHUNK);
 }
 
-static void send_description(struct session *se, bool is_answer, uint32_t id, const char *sdp,
-    const struct mid_track *mids, size_t n)
+static void send_description(
+    struct session *se, bool is_answer, uint32_t id, const char *sdp, const struct mid_track *mids, size_t n)
 {
     struct arena a = {0};
     RESPONSE(r, ANSWER);
@@ -328,7 +331,8 @@ static void on_subscription_failed(void *arg, const char *track_sid, enum subscr
     session_send(arg, &r);
 }
 
-static void on_subscription_permission(void *arg, const char *participant_sid, const char *track_sid, bool allowed)
+static void on_subscription_permission(
+    void *arg, const char *participant_sid, const char *track_sid, bool allowed)
 {
     RESPONSE(r, SUBSCRIPTION_PERMISSION_UPDATE);
     Livekit__SubscriptionPermissionUpdate m = LIVEKIT__SUBSCRIPTION_PERMISSION_UPDATE__INIT;
@@ -446,7 +450,8 @@ static void on_claims_changed(void *arg)
 static void on_leave(void *arg, enum leave_reason reason, enum leave_action action)
 {
     struct session *se = arg;
-    bool replaced = reason == LEAVE_SIGNAL_CLOSE && action == LEAVE_RESUME; /* by a newer socket of the client */
+    bool replaced =
+        reason == LEAVE_SIGNAL_CLOSE && action == LEAVE_RESUME; /* by a newer socket of the client */
     if (!replaced)
         session_leave(se, reason, action);
     session_end(se, 1000);

@@ -1,5 +1,5 @@
-/* LiveKit's client protocol: the WebSocket at /rtc and /rtc/v1, and the routing of data packets. Control thread,
- * save where said. */
+/* LiveKit's client protocol: the WebSocket at /rtc and /rtc/v1, and the routing of data packets. Control
+ * thread, save where said. */
 #ifndef SIGNAL_SIGNAL_H
 #define SIGNAL_SIGNAL_H
 
@@ -33,7 +33,7 @@ struct signal;
 struct signal_config {
     const struct config *cfg;
     struct control *control;
-    struct http *http;           /* routes are added to it: before http_start */
+    struct http *http; /* routes are added to it: before http_start */
     struct room_server *rooms;
     struct data_router *router;
 };

@@ -123,7 +123,8 @@ static void start_dtls(struct transport *t, int64_t now_us)
 /* ---- life ---- */
 
 int transport_new(struct ice_stun *stun, struct dtls_context *dtls, const struct ice_credentials *local,
-    const char *remote_ufrag, const struct transport_ops *ops, void *arg, int64_t now_us, struct transport **ret)
+    const char *remote_ufrag, const struct transport_ops *ops, void *arg, int64_t now_us,
+    struct transport **ret)
 {
     struct transport *t = calloc(1, sizeof *t);
     if (!t)
@@ -163,8 +164,8 @@ static int add_fingerprint(struct transport *t, const char *fingerprint, int64_t
     return dtls_session_fingerprint_add(t->dtls, algorithm, space + 1, now_us);
 }
 
-int transport_remote(struct transport *t, const char *remote_ufrag, const char *fingerprint, bool dtls_client,
-    int64_t now_us)
+int transport_remote(
+    struct transport *t, const char *remote_ufrag, const char *fingerprint, bool dtls_client, int64_t now_us)
 {
     if (t->remote_known)
         return -EALREADY;
@@ -172,7 +173,8 @@ int transport_remote(struct transport *t, const char *remote_ufrag, const char *
     if (err)
         return err;
     if (!t->dtls) {
-        err = dtls_session_new(t->dtls_context, dtls_client ? DTLS_CLIENT : DTLS_SERVER, &dtls_callbacks, t, &t->dtls);
+        err = dtls_session_new(
+            t->dtls_context, dtls_client ? DTLS_CLIENT : DTLS_SERVER, &dtls_callbacks, t, &t->dtls);
         if (err)
             return err;
     }
@@ -205,8 +207,8 @@ static void handle_ice(struct transport *t, uint32_t events, const struct path *
         update_state(t, "ICE");
 }
 
-void transport_restart(struct transport *t, const struct ice_credentials *local, const char *remote_ufrag,
-    int64_t now_us)
+void transport_restart(
+    struct transport *t, const struct ice_credentials *local, const char *remote_ufrag, int64_t now_us)
 {
     t->now_us = now_us;
     handle_ice(t, ice_lite_restart(&t->ice, local, remote_ufrag, now_us), NULL);
@@ -227,8 +229,8 @@ void transport_extmap_add(struct transport *t, const struct rtp_extmap *m)
 
 /* ---- input ---- */
 
-enum ice_verdict transport_stun(struct transport *t, const struct path *path, const uint8_t *data, size_t len,
-    int64_t now_us)
+enum ice_verdict transport_stun(
+    struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us)
 {
     uint8_t buf[ICE_REPLY_MAX];
     struct writer reply = writer_of(buf, sizeof buf);
@@ -242,7 +244,8 @@ enum ice_verdict transport_stun(struct transport *t, const struct path *path, co
     return v;
 }
 
-void transport_dtls(struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us)
+void transport_dtls(
+    struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us)
 {
     t->now_us = now_us;
     if (!ice_lite_knows(&t->ice, path)) {
@@ -399,9 +402,9 @@ struct srtp_tx *transport_tx(struct transport *t)
 uint16_t transport_twcc_next(struct transport *t, size_t size, int64_t now_us)
 {
     if (!t->sent) {
-        t->sent = calloc(TWCC_SLOTS, sizeof *t->sent);
+        t->sent = calloc(TWCC_SLOTS, sizeof *t->sent); /* lint: malloc: once a transport that sends video */
         if (!t->sent || twcc_sender_init(&t->sender, t->sent, TWCC_SLOTS)) {
-            free(t->sent);
+            free(t->sent); /* lint: malloc: the same */
             t->sent = NULL;
             return 0;
         }

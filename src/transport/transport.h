@@ -1,11 +1,13 @@
 /* One peer connection without its sockets: ICE (lite), DTLS, SRTP and transport-wide feedback behind input,
- * timeout and next timeout. What it wants sent, and what it received, goes out through ops, inside these calls.
+ * timeout and next timeout. What it wants sent, and what it received, goes out through ops, inside these
+ * calls.
  *
- *   datagram -> transport_stun | transport_dtls | transport_rtp | transport_rtcp -> ops.rtp, ops.rtcp, ops.data
- *   ops.send <- STUN replies, DTLS, RTCP.   Outgoing RTP is protected in batches by the caller (transport_tx).
+ *   datagram -> transport_stun | transport_dtls | transport_rtp | transport_rtcp -> ops.rtp, ops.rtcp,
+ * ops.data ops.send <- STUN replies, DTLS, RTCP.   Outgoing RTP is protected in batches by the caller
+ * (transport_tx).
  *
- * Owned by one thread. ops may call transport_write, transport_rtcp_send and transport_close, but not free the
- * transport. No sockets, no clock, no threads: it runs in a test as it is. */
+ * Owned by one thread. ops may call transport_write, transport_rtcp_send and transport_close, but not free
+ * the transport. No sockets, no clock, no threads: it runs in a test as it is. */
 #ifndef TRANSPORT_TRANSPORT_H
 #define TRANSPORT_TRANSPORT_H
 
@@ -37,8 +39,8 @@ struct transport_ops {
     void (*send)(void *arg, const struct path *to, const uint8_t *data, size_t len);
     /* The state changed; text says why, for a log line. */
     void (*state)(void *arg, enum transport_state s, const char *text);
-    /* An authenticated RTP packet, decrypted in place and parsed into rtp_of(p). The packet stays the caller's of
-     * transport_rtp. */
+    /* An authenticated RTP packet, decrypted in place and parsed into rtp_of(p). The packet stays the
+     * caller's of transport_rtp. */
     void (*rtp)(void *arg, struct packet *p, int64_t now_us);
     /* An authenticated RTCP datagram. Transport-wide feedback inside was taken already. */
     void (*rtcp)(void *arg, const uint8_t *data, size_t len, int64_t now_us);
@@ -50,33 +52,36 @@ struct transport_ops {
     void (*ufrag_dropped)(void *arg, const char *ufrag);
 };
 
-/* stun and dtls outlive the transport. local: the credentials that were signalled. remote_ufrag may be "" when it is
- * not known yet. 0 or -ENOMEM. */
+/* stun and dtls outlive the transport. local: the credentials that were signalled. remote_ufrag may be ""
+ * when it is not known yet. 0 or -ENOMEM. */
 int transport_new(struct ice_stun *stun, struct dtls_context *dtls, const struct ice_credentials *local,
-    const char *remote_ufrag, const struct transport_ops *ops, void *arg, int64_t now_us, struct transport **ret);
+    const char *remote_ufrag, const struct transport_ops *ops, void *arg, int64_t now_us,
+    struct transport **ret);
 void transport_free(struct transport *t); /* NULL is allowed; sends nothing */
 
-/* The other side became known: its ufrag, the DTLS role, and "sha-256 AB:CD..." of its certificate. Once. 0, -EINVAL
- * (fingerprint, ufrag), -EALREADY, -ENOMEM. */
-int transport_remote(struct transport *t, const char *remote_ufrag, const char *fingerprint, bool dtls_client,
-    int64_t now_us);
+/* The other side became known: its ufrag, the DTLS role, and "sha-256 AB:CD..." of its certificate. Once. 0,
+ * -EINVAL (fingerprint, ufrag), -EALREADY, -ENOMEM. */
+int transport_remote(
+    struct transport *t, const char *remote_ufrag, const char *fingerprint, bool dtls_client, int64_t now_us);
 
 /* ICE restart: new credentials; the old ones are valid until the new ones are in use. */
-void transport_restart(struct transport *t, const struct ice_credentials *local, const char *remote_ufrag,
-    int64_t now_us);
+void transport_restart(
+    struct transport *t, const struct ice_credentials *local, const char *remote_ufrag, int64_t now_us);
 int transport_set_remote_ufrag(struct transport *t, const char *remote_ufrag);
 
 /* Sends close_notify. */
 void transport_close(struct transport *t);
 
-/* Adds the header extensions that a section negotiated; numbers are common to all sections of a connection. */
+/* Adds the header extensions that a section negotiated; numbers are common to all sections of a connection.
+ */
 void transport_extmap_add(struct transport *t, const struct rtp_extmap *m);
 
 /* ---- input, by the kind of datagram (RFC 7983) ---- */
 
-enum ice_verdict transport_stun(struct transport *t, const struct path *path, const uint8_t *data, size_t len,
-    int64_t now_us);
-void transport_dtls(struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us);
+enum ice_verdict transport_stun(
+    struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us);
+void transport_dtls(
+    struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us);
 void transport_rtp(struct transport *t, struct packet *p, int64_t now_us);
 void transport_rtcp(struct transport *t, struct packet *p, int64_t now_us);
 void transport_conn_closed(struct transport *t, uint32_t conn, int64_t now_us);
@@ -114,7 +119,7 @@ struct transport_stats {
     uint64_t rtp_in, rtcp_in;        /* authenticated packets */
     uint64_t bytes_in;               /* of them, decrypted */
     uint64_t rtp_malformed, rtcp_malformed;
-    uint64_t feedback_bad;           /* unsound transport-wide feedback */
+    uint64_t feedback_bad;             /* unsound transport-wide feedback */
     uint64_t sent_reported, sent_lost; /* by transport-wide feedback */
     struct srtp_rx_stats rx;
 };
