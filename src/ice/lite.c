@@ -208,7 +208,7 @@ static uint32_t path_nominated(struct ice_lite *ice, int index, int64_t now_us)
     else if (path_current(ice, p) != path_current(ice, selected))
         takes_over = path_current(ice, p); /* a restart is done as soon as its first pair is nominated */
     else
-        takes_over = (!ice->media_seen && path_better(p, selected)) ||
+        takes_over = (!ice->media_seen && (!selected->nominated || path_better(p, selected))) ||
                      now_us - path_heard_us(selected) >= ICE_SILENT_US;
     if (takes_over)
         events |= path_select(ice, index);
