@@ -36,7 +36,8 @@ static inline const uint8_t *cursor_bytes(struct cursor *c, size_t n)
         return NULL;
     }
     const uint8_t *p = c->p;
-    c->p += n;
+    if (n > 0) /* otherwise p may be NULL, and nothing can be added to that */
+        c->p += n;
     return p;
 }
 
