@@ -25,7 +25,7 @@
 #define ICE_LOCAL_PWD_MAX    64   /* ours are 24 */
 #define ICE_PATHS_MAX        8    /* authenticated pairs kept for a peer; the oldest unused one gives way */
 #define DTLS_RECORD_MAX      1600 /* bytes of a DTLS datagram */
-#define SDP_SIZE_MAX         (256 * 1024) /* bytes of one description: 100 sections of a browser take 200 KB */
+#define SDP_SIZE_MAX         (2048 * 1024) /* bytes of one description: Chromium needs 5,500 for a video section */
 #define SDP_MEDIA_MAX        256          /* m-lines of one description */
 #define SDP_CODECS_MAX       64   /* payload types of one m-line: there are 96 dynamic ones at most in use */
 #define SDP_EXTMAP_MAX       32   /* header extensions of one m-line; ids of 1-14, and a few two-byte ones */
@@ -187,6 +187,14 @@
 #define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
 #define SFU_RTX_RATE_BPS                                                                                     \
     8000000               /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+#define SFU_DISCOVER_US 3000000 /* a start waits this long for the STUN server: three of its requests, and a name */
 #define SFU_RECV_ROUNDS 8 /* batches read from the socket before others get their turn */
+
+/* ---- control, api, start and stop ---- */
+#define HUB_ADDRESSES_US 10000000 /* interfaces are looked at this often: a phone's tethering, a VPN, DHCP */
+#define API_BODY_MAX     4096     /* bytes of a request body: a name of 64 characters, and room for new members */
+#define API_NAME_CHARS   64       /* characters of a participant's or room's name: what a tile shows */
+#define API_HOST_MAX     259      /* bytes of a Host field: a DNS name of 253, a port */
+#define STOP_GRACE_MS    1000     /* goodbyes may take this long to reach slow clients */
 
 #endif

@@ -34,6 +34,11 @@ unsigned sfu_workers_default(void)
     return n > SFU_WORKERS_MAX ? SFU_WORKERS_MAX : n;
 }
 
+unsigned sfu_workers(const struct sfu *s)
+{
+    return s->worker_count;
+}
+
 struct worker_mail *sfu_mail_new(enum mail_kind kind, size_t bytes)
 {
     struct worker_mail *m = calloc(1, sizeof *m + bytes);
@@ -154,6 +159,13 @@ const struct sfu_candidate *sfu_candidates(struct sfu *s, unsigned worker, size_
 {
     *ret_n = s->candidate_count[worker];
     return s->candidates[worker];
+}
+
+void sfu_set_discovered(struct sfu *s, const struct addr *a)
+{
+    s->discovered = *a;
+    s->has_discovered = true;
+    sfu_candidates_refresh(s);
 }
 
 /* ---- life ---- */

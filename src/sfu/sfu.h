@@ -32,8 +32,14 @@ int sfu_start(struct sfu *s);
 void sfu_stop(struct sfu *s);
 void sfu_free(struct sfu *s); /* after sfu_stop if it was started; NULL is allowed */
 
+unsigned sfu_workers(const struct sfu *s);
+
 /* How many workers make sense here: the processors in our affinity mask and cgroup quota. */
 unsigned sfu_workers_default(void);
+
+/* Asks a STUN server, "host:port", for our public address; *ret has port 0. Blocks SFU_DISCOVER_US at most. 0, or
+ * -errno with a warning logged. Any thread. */
+int sfu_discover(const char *server, struct addr *ret);
 
 /* ---- control thread ---- */
 
@@ -45,6 +51,9 @@ void sfu_take_events(struct sfu *s, void (*fn)(void *arg, const struct sfu_event
  * before TCP. Valid until the next call of sfu_candidates_refresh. */
 const struct sfu_candidate *sfu_candidates(struct sfu *s, unsigned worker, size_t *ret_n);
 void sfu_candidates_refresh(struct sfu *s);
+
+/* Adds the address that the world sees us at, behind the announced ones. */
+void sfu_set_discovered(struct sfu *s, const struct addr *a);
 
 /* Counters of all workers, summed; a snapshot that may be a moment old. Any thread. */
 void sfu_stats(struct sfu *s, struct sfu_stats *ret);
