@@ -210,6 +210,8 @@ int sfu_new(const struct sfu_config *c, struct sfu **ret, char *error, size_t si
         sfu_free(s);
         return err;
     }
+    if (size)
+        error[0] = '\0';
     sfu_candidates_refresh(s);
     *ret = s;
     return 0;
