@@ -23,8 +23,8 @@ struct hub_config {
 
 /* Opens the media ports and makes an empty table of rooms. Where a STUN server is configured and no address
  * is announced, it is asked for ours first, SFU_DISCOVER_US at most. Before control_start, or on the control
- * thread. Everything in c but fingerprint outlives the hub. 0, or -errno with one line in error (size bytes).
- */
+ * thread. Everything in c but fingerprint outlives the hub. 0, or -errno with one line in error (size bytes),
+ * which is empty after success. */
 int hub_new(const struct hub_config *c, struct hub **ret, char *error, size_t size);
 
 struct room_server *hub_rooms(const struct hub *h);

@@ -21,8 +21,8 @@ struct sfu_config {
     void *data_arg;
 };
 
-/* Opens the sockets (UDP cfg->rtc.udp_port + n, ICE-TCP). 0, or -errno with one line in error (size bytes).
- */
+/* Opens the sockets (UDP cfg->rtc.udp_port + n, ICE-TCP). 0, or -errno with one line in error
+ * (size bytes), which is empty after success. */
 int sfu_new(const struct sfu_config *c, struct sfu **ret, char *error, size_t size);
 
 /* Starts the threads. 0 or -errno. */
