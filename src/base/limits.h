@@ -80,14 +80,13 @@
     65536                      /* SSRCs one key ever sends with: retired ones stay refused, 32 bytes each    \
                                 */
 #define DCEP_LABEL_MAX   255   /* bytes of a channel's label or protocol: LiveKit's are under 16 */
-#define SCTP_MTU         1150  /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
-#define SCTP_STREAMS     64    /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
-#define SCTP_MESSAGE_MAX 66560 /* bytes of a message: the 64 KiB that the SDP admits and a header */
-#define SCTP_SEND_BUFFER 1048576 /* bytes that may wait on reliable channels: 16 of the largest messages */
-#define SCTP_LOSSY_BUFFER                                                                                    \
-    131072                     /* bytes waiting beyond which lossy messages are dropped: 1 s of 1 Mbit/s     \
-                                */
-#define SCTP_SEND_LOW    65536 /* bytes waiting below which a refused sender is told to go on */
+#define SCTP_MTU             1150     /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
+#define SCTP_STREAMS         64       /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
+#define SCTP_MESSAGE_MAX     66560    /* bytes of a message: the 64 KiB that the SDP admits and a header */
+#define SCTP_RECV_BUFFER     262144   /* bytes a peer may have under way: partial delivery begins at half of it */
+#define SCTP_SEND_BUFFER     1048576  /* bytes that may wait on reliable channels: 16 of the largest messages */
+#define SCTP_LOSSY_BUFFER    262144   /* bytes in usrsctp beyond which lossy messages are dropped: 1 s of 2 Mbit/s */
+#define SCTP_SEND_LOW        65536    /* bytes waiting below which a refused sender is told to go on */
 #define SCTP_INPUT_QUEUE 1024  /* packets of one association waiting for the sctp thread: 1.2 MB */
 
 /* ---- messages and tokens ---- */

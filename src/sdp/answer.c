@@ -35,9 +35,9 @@ static bool acceptable(const struct answering *x, const struct sdp_media *m, con
         return false;
     if (m->kind == SDP_KIND_APPLICATION)
         return m->sctp_port != 0 && (!x->bundle ? !x->has_transport : sdp_group_has(x->bundle, m->mid));
-    if (!m->rtcp_mux) /* RFC 9143, section 9.3; and we have no second port */
-        return false;
-    return x->bundle ? sdp_group_has(x->bundle, m->mid) : !x->has_transport;
+    if (x->bundle) /* which implies rtcp-mux, written or not: RFC 9143, section 9.3 */
+        return sdp_group_has(x->bundle, m->mid);
+    return m->rtcp_mux && !x->has_transport; /* there is no second port for RTCP */
 }
 
 static int put_codec(
@@ -83,15 +83,15 @@ static int put_codecs(struct answering *x, struct sdp_media *m, const struct sdp
     return 0;
 }
 
-/* Extensions that somebody writes in a direction that is in use. An idle section keeps the mid, so that its
- * id stays known. */
-static uint32_t wanted_exts(
-    const struct sdp_caps *caps, enum sdp_kind kind, enum sdp_dir dir, enum sdp_dir ext_dir)
+/* The extensions to answer to one that is offered for these directions (as we see them). Those of both
+ * directions whatever the section does now: Chromium leaves out of every later offer what one answer lacked,
+ * and an idle section will carry something some day. */
+static uint32_t wanted_exts(const struct sdp_caps *caps, enum sdp_kind kind, enum sdp_dir ext_dir)
 {
-    uint32_t mask = dir == SDP_INACTIVE ? SDP_EXT_BIT(SDP_EXT_MID) : 0;
-    if (dir & ext_dir & SDP_RECVONLY)
+    uint32_t mask = 0;
+    if (ext_dir & SDP_RECVONLY)
         mask |= caps->receive[kind].exts;
-    if (dir & ext_dir & SDP_SENDONLY)
+    if (ext_dir & SDP_SENDONLY)
         mask |= caps->send[kind].exts;
     return mask;
 }
@@ -105,7 +105,7 @@ static int put_extensions(struct answering *x, struct sdp_media *m, const struct
         const char *seen = x->map.uri[e->id];
         if (e->ext == SDP_EXT_COUNT || (taken & SDP_EXT_BIT(e->ext)) || (seen && strcmp(seen, e->uri) != 0))
             continue;
-        if (!(wanted_exts(x->caps, m->kind, m->dir, ours) & SDP_EXT_BIT(e->ext)))
+        if (!(wanted_exts(x->caps, m->kind, ours) & SDP_EXT_BIT(e->ext)))
             continue;
         struct sdp_extmap *out = sdp_push(x->a, m->extmap, m->n_extmap);
         if (!out)
@@ -256,7 +256,7 @@ static int answer_rtp(struct answering *x, struct sdp_media *m, const struct sdp
     const struct sdp_decision *d, const struct sdp_pick *picks, unsigned n)
 {
     m->rtcp_mux = true;
-    m->rtcp_rsize = offered->rtcp_rsize;
+    m->rtcp_rsize = sdp_media_rsize(x->offer, offered);
     int rc = put_codecs(x, m, d, picks, n);
     if (rc == 0)
         rc = put_extensions(x, m, offered);
@@ -288,7 +288,7 @@ static int answer_media(struct answering *x, const struct sdp_media *offered, co
     if (!accepted)
         return reject(x, m, offered);
     if (data)
-        m->dir = SDP_SENDRECV;
+        m->dir = sdp_dir_reverse(offered->dir); /* means nothing here, but has to fit */
     int rc = data ? answer_data(x, m, offered) : answer_rtp(x, m, offered, d, picks, n_picks);
     if (rc == 0)
         rc = sdp_put_transport(x->a, m, x->local, x->setup, !x->has_transport);

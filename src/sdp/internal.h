@@ -108,6 +108,9 @@ int sdp_candidate_value(struct sdp_span text, struct sdp_candidate *ret);
 const struct sdp_group *sdp_bundle(const struct sdp_session *s);
 /* The DTLS role of the section whose transport values count. */
 enum sdp_setup sdp_setup_of(const struct sdp_session *s);
+/* Reduced-size RTCP? A bundled section without rtcp-mux leaves both to the first section of its bundle, as
+ * RFC 8829, section 5.2.1 wants it of attributes that must be the same everywhere. */
+bool sdp_media_rsize(const struct sdp_session *s, const struct sdp_media *m);
 bool sdp_group_has(const struct sdp_group *g, const char *mid);
 
 /* Writes a reason without a line number and returns -EINVAL. */

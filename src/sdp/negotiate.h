@@ -15,7 +15,7 @@
 /* What the server can do with one kind of medium in one direction. */
 struct sdp_caps_rtp {
     uint32_t codecs; /* SDP_CODEC_BITs; RTX included */
-    uint32_t exts;   /* SDP_EXT_BITs */
+    uint32_t exts;   /* SDP_EXT_BITs; a section is answered with those of both directions, see answer.c */
     uint8_t fb;      /* SDP_FB_* */
 };
 
@@ -99,7 +99,7 @@ struct sdp_section_result {
     enum sdp_dir dir;               /* as seen from the server: SDP_RECVONLY is a publisher's section */
     struct sdp_bound_codec *codecs; /* preferred first; RTX is in rtx_pt only */
     unsigned n_codecs;
-    uint8_t ext_id[SDP_EXT_COUNT]; /* 0: not agreed */
+    uint8_t ext_id[SDP_EXT_COUNT]; /* 0: not agreed. What is agreed may be written; nothing must be */
     bool mixed_ext; /* one- and two-byte header extensions may be mixed (RFC 8285, section 6) */
     bool rtcp_rsize;
     struct sdp_bound_rid *rids; /* what the client sends; n_rids 0: no simulcast by rid */

@@ -69,47 +69,52 @@ static int put_row(struct sdp_arena *a, struct sdp_media *m, unsigned row, const
     return rc;
 }
 
-/* Is this row of use for the track? Exact profiles only, unless the track does not say which it has. */
-static bool row_fits(unsigned row, const struct sdp_track *track)
+/* How well a row carries a track: EXACT is its very format; NEAR another profile of H.264, which decoders
+ * take, but not in a packetization mode that they did not ask for (RFC 6184, section 6.2). */
+enum fit { EXACT, NEAR, NOT };
+
+static enum fit row_fit(unsigned row, const struct sdp_track *track)
 {
-    return table[row].id != track->codec || !track->fmtp ||
-           sdp_codec_same_format(table[row].id, track->fmtp, table[row].fmtp);
+    struct sdp_h264 ours, rows;
+    if (!track->fmtp || sdp_codec_same_format(table[row].id, track->fmtp, table[row].fmtp))
+        return EXACT;
+    if (table[row].id == SDP_CODEC_H264 && sdp_h264_parse(track->fmtp, &ours) == 0 &&
+        sdp_h264_parse(table[row].fmtp, &rows) == 0 && ours.mode <= rows.mode)
+        return NEAR;
+    return NOT;
 }
 
-/* All rows of a codec that fit; 1 if there was one. */
-static int put_rows_of(struct sdp_arena *a, struct sdp_media *m, enum sdp_codec_id id,
+/* All rows of a codec that fit so well. 0 or an error. */
+static int put_rows(struct sdp_arena *a, struct sdp_media *m, enum sdp_codec_id id, enum fit fit,
     const struct sdp_caps_rtp *caps, const struct sdp_track *track)
 {
-    int found = 0;
-    for (unsigned row = 0; row < TABLE_N; row++) {
-        if (table[row].id != id || !row_fits(row, track))
-            continue;
-        int rc = put_row(a, m, row, caps, track);
-        if (rc != 0)
-            return rc;
-        found = 1;
-    }
-    return found;
+    int rc = 0;
+    for (unsigned row = 0; row < TABLE_N && rc == 0; row++)
+        if (table[row].id == id && row_fit(row, track) == fit)
+            rc = put_row(a, m, row, caps, track);
+    return rc;
 }
 
 /* The track's codec first, then whatever else it may be sent as. A profile that the table lacks goes out
- * under the codec's first row: decoders read what they get. */
+ * under the codec's own rows: decoders read what they get. */
 static int put_track_codecs(
     struct sdp_arena *a, struct sdp_media *m, const struct sdp_caps_rtp *caps, const struct sdp_track *track)
 {
     struct sdp_track any = *track;
-    int rc = put_rows_of(a, m, track->codec, caps, track);
     any.fmtp = NULL;
+    int rc = put_rows(a, m, track->codec, EXACT, caps, track);
     if (rc == 0)
-        rc = put_rows_of(a, m, track->codec, caps, &any);
-    if (rc <= 0)
-        return rc < 0 ? rc : -EINVAL;
-    for (unsigned id = SDP_CODEC_OTHER + 1; id < SDP_CODEC_COUNT && rc >= 0; id++)
+        rc = put_rows(a, m, track->codec, NEAR, caps, track);
+    if (rc == 0 && m->n_codecs == 0)
+        rc = put_rows(a, m, track->codec, EXACT, caps, &any);
+    for (unsigned id = SDP_CODEC_OTHER + 1; id < SDP_CODEC_COUNT && rc == 0; id++)
         if ((track->codecs & SDP_CODEC_BIT(id)) && id != track->codec && sdp_codec_kind(id) == m->kind)
-            rc = put_rows_of(a, m, (enum sdp_codec_id)id, caps, &any);
+            rc = put_rows(a, m, (enum sdp_codec_id)id, EXACT, caps, &any);
+    if (rc != 0 || m->n_codecs == 0)
+        return rc ? rc : -EINVAL;
     for (unsigned i = 0; m->codecs[0].id == SDP_CODEC_RED && i < m->n_codecs; i++)
         m->codecs[i].fb &= (uint8_t)~SDP_FB_NACK; /* what RED lost, RED repairs */
-    return rc < 0 ? rc : 0;
+    return 0;
 }
 
 /* Our header extension ids are those of the enum, from 1: the same in every section. */

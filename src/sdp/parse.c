@@ -102,7 +102,7 @@ static int finish_media(struct sdp_parser *p)
     keep_declared(m, SDP_RECVONLY, &m->simulcast_recv);
     if (!p->seen_dir)
         m->dir = p->session_dir;
-    if (!p->seen_sctp_port && strstr(m->proto, "DTLS/SCTP"))
+    if (!p->seen_sctp_port && strstr(m->proto, "DTLS/SCTP") && !sdp_media_rejected(m))
         m->sctp_port = SCTP_PORT;
     if ((m->ice.ufrag == NULL) != (m->ice.pwd == NULL))
         return sdp_parser_fail(p, "the section has only one of ice-ufrag and ice-pwd");

@@ -64,7 +64,15 @@ static int reserve(struct sdp_plan *p, unsigned n)
     return 0;
 }
 
-/* A new section at the end. Its index, -ENOSPC or -ENOMEM. */
+static bool mid_used(const struct sdp_plan *p, const char *mid)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        if (strcmp(p->sections[i].mid, mid) == 0)
+            return true;
+    return false;
+}
+
+/* A new section at the end, named by its index if no client took that. Its index, -ENOSPC or -ENOMEM. */
 static int append(struct sdp_plan *p, enum sdp_kind kind, enum sdp_plan_state state)
 {
     int rc = reserve(p, p->n + 1);
@@ -72,7 +80,10 @@ static int append(struct sdp_plan *p, enum sdp_kind kind, enum sdp_plan_state st
         return rc;
     struct sdp_plan_section *s = &p->sections[p->n];
     *s = (struct sdp_plan_section){.kind = kind, .state = state};
-    snprintf(s->mid, sizeof s->mid, "%u", p->n);
+    unsigned number = p->n;
+    do
+        snprintf(s->mid, sizeof s->mid, "%u", number++);
+    while (mid_used(p, s->mid));
     return (int)p->n++;
 }
 
@@ -192,9 +203,8 @@ int sdp_plan_adopt(struct sdp_plan *p, const struct sdp_session *offer, char *er
         const struct sdp_media *m = &offer->media[i];
         if (!m->mid)
             return sdp_refuse(err, err_size, "section %u has no mid", i);
-        if (i < p->n && (strcmp(p->sections[i].mid, m->mid) != 0 || p->sections[i].kind != m->kind))
-            return sdp_refuse(
-                err, err_size, "section %u had mid \"%s\" before, or another kind", i, p->sections[i].mid);
+        if (i < p->n && p->sections[i].state == SDP_PLAN_BOUND && !is_same(&p->sections[i], m))
+            return sdp_refuse(err, err_size, "section %u carries a track and has another mid or kind now", i);
     }
     int rc = reserve(p, offer->n_media);
     if (rc != 0)

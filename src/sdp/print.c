@@ -131,9 +131,10 @@ static void print_sources(struct strbuf *out, const struct sdp_media *m)
 /* RFC 8841, section 5; the form before it has the port in the m-line. */
 static void print_sctp(struct strbuf *out, const struct sdp_media *m)
 {
-    if (m->sctp_port && strcmp(m->proto, "DTLS/SCTP") == 0)
+    bool closed = m->sctp_port == 0 && strstr(m->proto, "DTLS/SCTP") && !sdp_media_rejected(m);
+    if (strcmp(m->proto, "DTLS/SCTP") == 0 && (m->sctp_port || closed))
         strbuf_addf(out, "a=sctpmap:%u webrtc-datachannel 1024\r\n", m->sctp_port);
-    else if (m->sctp_port)
+    else if (m->sctp_port || closed)
         strbuf_addf(out, "a=sctp-port:%u\r\n", m->sctp_port);
     if (m->has_max_message_size)
         strbuf_addf(out, "a=max-message-size:%" PRIu64 "\r\n", m->max_message_size);

@@ -53,7 +53,7 @@ static int check_section(const struct agreeing *x, unsigned i)
         if (rc != 0)
             return rc;
     }
-    if (m->kind <= SDP_KIND_VIDEO && !m->rtcp_mux)
+    if (m->kind <= SDP_KIND_VIDEO && !m->rtcp_mux && !sdp_bundle(x->answer))
         return sdp_refuse(x->err, x->err_size, "section %u of the answer has no rtcp-mux", i);
     return 0;
 }
@@ -251,7 +251,7 @@ static int bind_section(struct agreeing *x, unsigned i)
                                                               : remote->max_message_size;
         return 0;
     }
-    s->rtcp_rsize = o->rtcp_rsize && m->rtcp_rsize;
+    s->rtcp_rsize = sdp_media_rsize(x->offer, o) && sdp_media_rsize(x->answer, m);
     bind_extensions(x, s, o, m);
     bind_msid(x, s, remote);
     int rc = bind_codecs(x, s, o, m);

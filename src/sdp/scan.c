@@ -8,8 +8,10 @@
 struct sdp_span sdp_span_until(struct cursor *c, char sep)
 {
     size_t left = cursor_left(c);
+    if (left == 0)
+        return (struct sdp_span){.p = "", .len = 0};
     const uint8_t *start = c->p;
-    const uint8_t *hit = left ? memchr(start, sep, left) : NULL;
+    const uint8_t *hit = memchr(start, sep, left);
     size_t len = hit ? (size_t)(hit - start) : left;
     const uint8_t *p = cursor_bytes(c, len);
     if (hit)
@@ -29,8 +31,9 @@ struct sdp_span sdp_span_word(struct cursor *c)
 struct sdp_span sdp_span_rest(struct cursor *c)
 {
     size_t len = cursor_left(c);
-    const uint8_t *p = cursor_bytes(c, len);
-    return (struct sdp_span){.p = (const char *)p, .len = p ? len : 0};
+    if (len == 0)
+        return (struct sdp_span){.p = "", .len = 0};
+    return (struct sdp_span){.p = (const char *)cursor_bytes(c, len), .len = len};
 }
 
 bool sdp_span_is(struct sdp_span s, const char *text)

@@ -62,6 +62,12 @@ static const struct sdp_media *tagged_media(const struct sdp_session *s)
     return NULL;
 }
 
+bool sdp_media_rsize(const struct sdp_session *s, const struct sdp_media *m)
+{
+    const struct sdp_media *tagged = tagged_media(s);
+    return m->rtcp_rsize || (!m->rtcp_mux && tagged && tagged->rtcp_rsize);
+}
+
 enum sdp_setup sdp_setup_of(const struct sdp_session *s)
 {
     const struct sdp_media *m = tagged_media(s);
