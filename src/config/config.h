@@ -80,7 +80,6 @@ struct config {
         int workers;           /* 0: one for each processor we may use */
         int buffer_bytes;      /* socket buffer asked for, each way */
         int connect_timeout_s; /* from the join to ICE and DTLS being up */
-        int consent_timeout_s; /* without a valid check or packet, a transport is lost (RFC 7675) */
     } rtc;
 
     struct config_key *keys; /* at least one */
@@ -98,8 +97,9 @@ struct config {
     } room;
 
     struct {
-        int ping_interval_s;  /* told to clients, which ping */
-        int ping_timeout_s;   /* told to clients; the server closes a silent socket after it, too */
+        int ping_interval_s; /* told to clients, which ping */
+        int ping_timeout_s;  /* told to clients, which give up without a pong; the server notices dead sockets
+                                itself */
         int resume_timeout_s; /* a participant whose signalling is gone may come back for this long */
         int queue_bytes;      /* unsent bytes of one WebSocket; above it the client is closed */
         int message_bytes;    /* of one message from a client */

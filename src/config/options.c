@@ -37,7 +37,6 @@ const struct config_option config_options[] = {
     {"rtc",    "workers",                     CONFIG_INT,    AT(rtc.workers),                      "0",       0, CONFIG_WORKERS_MAX, NULL},
     {"rtc",    "buffer_bytes",                CONFIG_INT,    AT(rtc.buffer_bytes),                 "16777216", 64 * KIB, 256 * MIB, NULL},
     {"rtc",    "connect_timeout_s",           CONFIG_INT,    AT(rtc.connect_timeout_s),            "20",      1, 300, NULL},
-    {"rtc",    "consent_timeout_s",           CONFIG_INT,    AT(rtc.consent_timeout_s),            "30",      5, 300, NULL},
     {"room",   "auto_create",                 CONFIG_BOOL,   AT(room.auto_create),                 "true",    0, 0, NULL},
     {"room",   "empty_timeout_s",             CONFIG_INT,    AT(room.empty_timeout_s),             "300",     0, 30 * DAY, NULL},
     {"room",   "departure_timeout_s",         CONFIG_INT,    AT(room.departure_timeout_s),         "20",      0, 30 * DAY, NULL},
