@@ -133,6 +133,9 @@ static void on_msg(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_
         c->muted = true;
         if (c->close_code == 0)
             c->close_code = msg->status_code ? msg->status_code : WSLAY_CODE_NO_STATUS_RCVD;
+    } else if (msg->opcode == WSLAY_PING) {
+        if (flush(c) != 0) /* the pong, before what later messages cause */
+            c->no_memory = true;
     } else if (!wslay_is_ctrl_frame(msg->opcode)) {
         if (!c->muted)
             c->ops->on_message(c->arg, msg->opcode == WSLAY_TEXT_FRAME, c->message, c->len);

@@ -8,18 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/front.h"
 #include "http/head.h"
-
-enum {
-    TLS_HANDSHAKE = 22, /* first byte of a TLS connection (RFC 8446, section 5.1) */
-};
-
-static const struct head_check plain_to_secure = {
-    .verdict = HEAD_BAD,
-    .status = 400,
-    .code = "https_required",
-    .message = "This port speaks HTTPS, and the request came without TLS.",
-};
 
 /* What libmicrohttpd is told as the client's address, and hands back: it copies all of it. */
 struct peer_address {
@@ -55,27 +45,19 @@ void conn_release(struct http_conn *c)
 
 static void on_closed(void *arg)
 {
-    struct http_conn *c = arg;
-    struct http *h = c->http;
-    if (c->upgraded)
-        h->tls_closing--;
-    conn_release(c);
-    http_check_quiet(h);
+    conn_release(arg);
 }
 
 void conn_notify(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
 {
     struct http *h = cls;
-    struct http_conn *c = conn_of(mhd);
     (void)context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        if (c->secure)
-            certificate_use(h->certificate, mhd);
-    } else {
-        c->closed_call = (struct loop_call){.fn = on_closed, .arg = c};
-        loop_call_post(h->loop, &c->closed_call);
-    }
+    if (code != MHD_CONNECTION_NOTIFY_CLOSED)
+        return;
+    struct http_conn *c = conn_of(mhd);
+    c->closed_call = (struct loop_call){.fn = on_closed, .arg = c};
+    loop_call_post(h->loop, &c->closed_call);
 }
 
 /* From here on the connection is libmicrohttpd's; c is its hold. */
@@ -89,17 +71,16 @@ static void hand_over(struct http_conn *c)
     addr_to_sockaddr(&c->remote, &peer.sa);
     int fd = c->fd;
     c->fd = -1; /* closed by libmicrohttpd, whatever happens */
-    if (MHD_add_connection(h->daemons[c->secure], fd, (struct sockaddr *)&peer, sizeof peer) != MHD_YES)
+    if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&peer, sizeof peer) != MHD_YES)
         conn_release(c);
 }
 
-/* A whole HTTP response for a request that libmicrohttpd never sees; NULL: no memory. */
-static char *refusal_text(const struct http *h, const struct head_check *check)
+char *conn_refusal(const struct http *h, int status, const char *code, const char *message)
 {
-    char *json = error_json(check->code, check->message);
+    char *json = error_json(code, message);
     struct strbuf text = {0};
-    strbuf_addf(&text, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n",
-        check->status, MHD_get_reason_phrase_for((unsigned)check->status));
+    strbuf_addf(&text, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n", status,
+        MHD_get_reason_phrase_for((unsigned)status));
     strbuf_addf(&text, "Content-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n", json ? strlen(json) : 0);
     if (*h->cors_origin)
         strbuf_addf(&text, "Access-Control-Allow-Origin: %s\r\n", h->cors_origin);
@@ -114,7 +95,7 @@ static void refuse(struct http_conn *c, const struct head_check *check)
 {
     struct http *h = c->http;
     stat_add(&h->count_requests);
-    char *text = refusal_text(h, check);
+    char *text = conn_refusal(h, check->status, check->code, check->message);
     ssize_t sent = text ? send(c->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
     free(text);
     c->refused = true;
@@ -138,19 +119,11 @@ static void on_readable(void *arg, uint32_t events, int64_t now_us)
         on_refused_readable(c);
         return;
     }
-    ssize_t n = recv(c->fd, c->http->scratch, c->secure ? 1 : HTTP_HEAD_MAX, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(c->fd, c->http->scratch, HTTP_HEAD_MAX, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (n <= 0) {
         conn_release(c);
-        return;
-    }
-    if (c->secure && c->http->scratch[0] == TLS_HANDSHAKE) {
-        hand_over(c);
-        return;
-    }
-    if (c->secure) {
-        refuse(c, &plain_to_secure);
         return;
     }
     struct head_check check = http_head_check(c->http->scratch, (size_t)n);
@@ -168,30 +141,56 @@ static void on_deadline(struct wheel_timer *t, int64_t now_us)
     conn_release(t->arg);
 }
 
+/* Puts TLS in front of a connection; returns the plain end, or -1. Takes fd over. */
+static int put_tls_before(struct http *h, int fd)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
+        close(fd);
+        return -1;
+    }
+    front_add(h->front, fd, pair[1], h->https_refusal);
+    return pair[0];
+}
+
+/* Is there room for one more? The reason if not. */
+static const char *admit(struct http *h, const struct addr *remote, struct address_count **ret)
+{
+    if (h->conn_count >= h->config.connections_max) {
+        stat_add(&h->count_refused_total);
+        return "connections_max";
+    }
+    unsigned max = addr_is_loopback(remote) && !h->config.limit_loopback ? 0 : h->config.address_max;
+    *ret = address_add(h->addresses, remote, max);
+    if (*ret)
+        return NULL;
+    stat_add(&h->count_refused_address);
+    return "connections_per_address_max";
+}
+
 void conn_accept(struct http *h, int fd, const struct addr *remote, bool secure)
 {
-    bool full = h->conn_count >= h->config.connections_max;
-    unsigned max = addr_is_loopback(remote) && !h->config.limit_loopback ? 0 : h->config.address_max;
-    struct address_count *address = full || h->stopping ? NULL : address_add(h->addresses, remote, max);
-    struct http_conn *c = address ? calloc(1, sizeof *c) : NULL;
+    struct address_count *address;
+    const char *reason = admit(h, remote, &address);
+    struct http_conn *c = reason ? NULL : calloc(1, sizeof *c);
     if (!c) {
         if (log_limit_pass(&h->refused_limit, loop_now_us(h->loop)))
-            log_warn("http.connection_refused", "reason=%s",
-                full ? "connections_max" : "connections_per_address_max");
-        stat_add(full ? &h->count_refused_total : &h->count_refused_address);
-        address_del(h->addresses, address);
+            log_warn("http.connection_refused", "reason=%s", reason ? reason : "memory");
+        if (!reason)
+            address_del(h->addresses, address);
         close(fd);
         return;
     }
     stat_add(&h->count_connections);
-    *c = (struct http_conn){
-        .http = h, .remote = *remote, .secure = secure, .address = address, .holds = 1, .fd = fd};
+    *c = (struct http_conn){.http = h, .remote = *remote, .secure = secure, .address = address, .holds = 1};
     list_add_tail(&h->conns, &c->link);
     h->conn_count++;
     atomic_store_explicit(&h->open_connections, h->conn_count, memory_order_relaxed);
     wheel_timer_init(&c->deadline, on_deadline, c);
     wheel_set(loop_wheel(h->loop), &c->deadline, loop_now_us(h->loop) + HTTP_HEAD_S * 1000000LL);
-    c->watch = loop_fd_add(h->loop, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_readable, c);
+    c->fd = secure ? put_tls_before(h, fd) : fd;
+    if (c->fd >= 0)
+        c->watch = loop_fd_add(h->loop, c->fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_readable, c);
     if (!c->watch)
         conn_release(c);
 }

@@ -29,6 +29,7 @@ struct http_config {
     size_t body_max;    /* bytes of a request body; default HTTP_BODY_MAX. Routes may have their own */
     size_t message_max; /* bytes of a WebSocket message received; default WS_MESSAGE_MAX */
     size_t queue_max;   /* bytes that wait for one WebSocket; default WS_QUEUE_MAX */
+    unsigned ping_interval_s; /* between pings to a WebSocket; default WS_PING_S */
     unsigned connections_max; /* in total; default HTTP_CONNECTIONS_MAX */
     unsigned address_max;     /* of one IPv4 address or IPv6 /64; default HTTP_ADDRESS_MAX */
     bool limit_loopback; /* count loopback against address_max too (a proxy in front arrives from there) */

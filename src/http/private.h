@@ -1,4 +1,4 @@
-/* What the files of this folder share. Three kinds of threads meet here:
+/* What the files of this folder share. Four kinds of threads meet here:
  *
  * - control: listening sockets, connections until their first request is whole, handlers, WebSockets;
  * - libmicrohttpd's own, one for HTTP and one for HTTPS ("MHD's thread"): parsing, static files, writing
@@ -25,7 +25,7 @@
 #include "http/ws.h"
 
 struct http_static;
-struct certificate;
+struct front;
 struct address_table;
 struct address_count;
 
@@ -47,11 +47,12 @@ struct http {
     char *cors_origin;
     struct route_table routes;
     struct http_static *files;
-    struct certificate *certificate;
-    struct MHD_Daemon *daemons[2]; /* [0] HTTP, [1] HTTPS */
+    struct front *front; /* NULL: no HTTPS */
+    char *https_refusal; /* for front_add */
+    struct MHD_Daemon *daemon;
     struct listener *listeners;
     size_t listener_count;
-    uint16_t ports[2];
+    uint16_t ports[2]; /* [0] HTTP, [1] HTTPS */
     bool started;
 
     /* control thread */
@@ -91,8 +92,6 @@ struct http_conn {
     bool secure;
     struct address_count *address;
     unsigned holds;
-    bool upgraded; /* a WebSocket over TLS: libmicrohttpd holds on after the WebSocket let go */
-
     int fd; /* while ours, otherwise -1 */
     struct loop_fd *watch;
     struct wheel_timer deadline;
@@ -113,13 +112,15 @@ int listen_open(struct http *h);
 void listen_watch(struct http *h); /* begins to accept, as soon as control runs. Any thread */
 void listen_close(struct http *h); /* control thread, or when it does not run */
 
+/* A whole HTTP response that refuses what did not get as far as libmicrohttpd; NULL: no memory. */
+char *conn_refusal(const struct http *h, int status, const char *code, const char *message);
 /* Takes fd over. */
 void conn_accept(struct http *h, int fd, const struct addr *remote, bool secure);
 void conn_release(struct http_conn *c);
 void conn_close_waiting(struct http *h);               /* those that are still ours */
 void conn_free_all(struct http *h);                    /* when no thread runs any more */
 struct http_conn *conn_of(struct MHD_Connection *mhd); /* MHD's thread */
-/* MHD's thread: a connection begins and ends. */
+/* MHD's thread: a connection ends. */
 void conn_notify(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
 
@@ -212,16 +213,6 @@ const struct http_file *static_find(
 bool static_immutable(const struct http_file *f);   /* its name changes with its content */
 bool static_is_page(const struct http_file *f);
 
-/* ---- certificate (certificate.c) ---- */
-
-struct certificate *certificate_new(void);
-void certificate_free(struct certificate *c);
-int certificate_set(
-    struct certificate *c, const char *cert_pem, const char *key_pem); /* 0, -EINVAL; any thread */
-struct MHD_OptionItem certificate_option(void); /* for MHD_OPTION_ARRAY of a TLS daemon */
-void certificate_use(
-    struct certificate *c, struct MHD_Connection *mhd); /* before the handshake; MHD's thread */
-
 /* ---- WebSockets (upgrade.c, ws.c) ---- */
 
 /* On its way from an accepted request to MHD's thread, which fills in the connection, and back to control. */
@@ -230,9 +221,6 @@ struct ws_upgrade {
     struct http *http;
     struct ws *ws;
     int fd; /* -1: the client went away before */
-    struct MHD_UpgradeResponseHandle
-        *tls; /* to be closed by upgrade_close, and fd with it; NULL: fd is ours */
-    int tcp;  /* with tls: the connection itself, to be watched for its end and closed; otherwise -1 */
     size_t extra_len;
     uint8_t *extra; /* bytes read behind the request */
 };
@@ -242,7 +230,6 @@ bool upgrade_wanted(const struct http_request *req);
 /* Judges it (RFC 6455, section 4.2.1); false: it was answered. MHD's thread. */
 bool upgrade_check(struct http_request *req);
 void upgrade_failed(struct ws_upgrade *u); /* MHD's thread: it will not happen */
-void upgrade_close(struct MHD_UpgradeResponseHandle *tls);
 
 struct ws *ws_new(struct http_conn *conn, const struct ws_ops *ops, void *arg); /* takes a hold of conn */
 void ws_attach(struct ws *w, struct ws_upgrade *u);                             /* frees u */

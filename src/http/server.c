@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#include "http/front.h"
+#include "net/clock.h"
 
 static void set_defaults(struct http_config *c)
 {
@@ -16,12 +17,25 @@ static void set_defaults(struct http_config *c)
         c->message_max = WS_MESSAGE_MAX;
     if (!c->queue_max)
         c->queue_max = WS_QUEUE_MAX;
+    if (!c->ping_interval_s)
+        c->ping_interval_s = WS_PING_S;
     if (!c->connections_max)
         c->connections_max = HTTP_CONNECTIONS_MAX;
     if (!c->address_max)
         c->address_max = HTTP_ADDRESS_MAX;
     if (!c->idle_timeout_s)
         c->idle_timeout_s = HTTP_IDLE_S;
+}
+
+static int open_front(struct http *h, const struct http_config *config)
+{
+    struct credentials *c = credentials_new(config->cert_pem, config->key_pem);
+    if (!c)
+        return -EINVAL;
+    h->front = front_new(c);
+    h->https_refusal =
+        conn_refusal(h, 400, "https_required", "This port speaks HTTPS, and the request came without TLS.");
+    return h->front && h->https_refusal ? 0 : -ENOMEM;
 }
 
 static int copy_config(struct http *h, const struct http_config *config)
@@ -38,13 +52,7 @@ static int copy_config(struct http *h, const struct http_config *config)
             return -ENOMEM;
         memcpy(h->bind, config->bind, config->bind_count * sizeof *h->bind);
     }
-    if (config->https) {
-        h->certificate = certificate_new();
-        if (!h->certificate)
-            return -ENOMEM;
-        return certificate_set(h->certificate, config->cert_pem, config->key_pem);
-    }
-    return 0;
+    return config->https ? open_front(h, config) : 0;
 }
 
 static void on_stop_timer(struct wheel_timer *t, int64_t now_us);
@@ -97,16 +105,10 @@ static void on_daemon_log(void *cls, const char *fmt, va_list args)
     log_debug("http.library", "text=\"%s\"", text);
 }
 
-static struct MHD_Daemon *start_daemon(struct http *h, bool secure)
+static struct MHD_Daemon *start_daemon(struct http *h)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
-                     MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0);
-    struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
-        certificate_option(),
-        {MHD_OPTION_END, 0, NULL},
-    };
-    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+                     MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
     /* Our own limits hold; libmicrohttpd's must not come first, for it would refuse without telling us. */
     unsigned connections_max = h->config.connections_max + 1024;
     sigset_t all, old;
@@ -117,23 +119,29 @@ static struct MHD_Daemon *start_daemon(struct http *h, bool secure)
         (size_t)HTTP_POOL_SIZE, MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
         h->config.idle_timeout_s, MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, h,
         MHD_OPTION_NOTIFY_CONNECTION, conn_notify, h, MHD_OPTION_URI_LOG_CALLBACK, request_on_uri, h,
-        MHD_OPTION_ARRAY, secure ? tls : none, MHD_OPTION_END);
+        MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!d)
-        log_error("http.start_failed", "secure=%d", secure);
     return d;
+}
+
+/* The threads behind the sockets. */
+static int start_threads(struct http *h)
+{
+    int err = h->front ? front_start(h->front) : 0;
+    if (!err) {
+        h->daemon = start_daemon(h);
+        err = h->daemon ? 0 : -EIO;
+    }
+    if (err)
+        log_error("http.start_failed", "reason=\"%s\"", strerror(-err));
+    return err;
 }
 
 int http_start(struct http *h)
 {
     int err = listen_open(h);
-    for (int secure = 0; secure < 2 && !err; secure++) {
-        if (!(secure ? h->config.https : h->config.http))
-            continue;
-        h->daemons[secure] = start_daemon(h, secure);
-        if (!h->daemons[secure])
-            err = -EIO;
-    }
+    if (!err)
+        err = start_threads(h);
     if (err) {
         listen_close(h);
         return err;
@@ -155,7 +163,11 @@ uint16_t https_port(const struct http *h)
 
 int http_set_certificate(struct http *h, const char *cert_pem, const char *key_pem)
 {
-    return h->certificate ? certificate_set(h->certificate, cert_pem, key_pem) : -EINVAL;
+    struct credentials *c = h->front ? credentials_new(cert_pem, key_pem) : NULL;
+    if (!c)
+        return -EINVAL;
+    front_set_credentials(h->front, c);
+    return 0;
 }
 
 void http_stats(struct http *h, struct http_stats *ret)
@@ -182,7 +194,7 @@ static void say_quiet(struct http *h)
 
 void http_check_quiet(struct http *h)
 {
-    if (h->stopping && h->ws_count == 0 && h->tls_closing == 0)
+    if (h->stopping && h->ws_count == 0)
         say_quiet(h);
 }
 
@@ -230,6 +242,7 @@ void http_stop(struct http *h, int grace_ms)
 {
     if (!h->started)
         return;
+    int64_t until_us = clock_now_us() + grace_ms * 1000LL;
     struct stop_begin begin = {.http = h, .grace_ms = grace_ms};
     if (control_call_wait(h->control, stop_begin, &begin) != 0) {
         stop_begin(&begin); /* the control thread does not run, so nobody is waited for */
@@ -239,16 +252,14 @@ void http_stop(struct http *h, int grace_ms)
     while (!h->quiet)
         pthread_cond_wait(&h->idle, &h->lock);
     pthread_mutex_unlock(&h->lock);
-    /* Ends that were decided but not carried out: a connection over TLS must be given back before its thread
-     * stops. */
-    control_call_wait(h->control, nothing, NULL);
-    for (int i = 0; i < 2; i++)
-        if (h->daemons[i])
-            MHD_stop_daemon(h->daemons[i]);
-    h->daemons[0] = h->daemons[1] = NULL;
-    /* What the threads posted last runs in the first of these, and what that posted in the second. */
+    MHD_stop_daemon(h->daemon);
+    h->daemon = NULL;
+    /* What its thread posted last runs in the first of these, and what that posted in the second. */
     control_call_wait(h->control, nothing, NULL);
     control_call_wait(h->control, stop_end, h);
+    int64_t left_us = until_us - clock_now_us();
+    if (h->front)
+        front_stop(h->front, left_us > 0 ? (int)(left_us / 1000) : 0);
     h->started = false;
 }
 
@@ -256,18 +267,18 @@ void http_free(struct http *h)
 {
     if (!h)
         return;
-    for (int i = 0; i < 2; i++)
-        if (h->daemons[i])
-            MHD_stop_daemon(h->daemons[i]); /* http_start failed half way */
+    if (h->daemon)
+        MHD_stop_daemon(h->daemon); /* the caller did not stop, or control never ran */
+    front_free(h->front);
     listen_close(h);
     conn_free_all(h);
     free(h->listeners);
     address_table_free(h->addresses);
     static_free(h->files);
-    certificate_free(h->certificate);
     route_table_done(&h->routes);
     free(h->bind);
     free(h->cors_origin);
+    free(h->https_refusal);
     free(h->scratch);
     pthread_cond_destroy(&h->idle);
     pthread_mutex_destroy(&h->lock);

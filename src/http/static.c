@@ -127,7 +127,8 @@ static int scan_entry(struct http_static *s, int dir, const char *prefix, const 
     int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
-        log_warn("http.static_skipped", "path=%s%s reason=\"%s\"", prefix, name, strerror(errno));
+        log_warn("http.static_skipped", "path=%s%s reason=\"%s\"", prefix, name,
+            errno == ELOOP ? "a symbolic link" : strerror(errno));
         if (fd >= 0)
             close(fd);
         return 0;

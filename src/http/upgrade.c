@@ -79,49 +79,30 @@ static void set_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
 }
 
-/* MHD_UpgradeHandler. A plain connection is duplicated and libmicrohttpd's side closed, which frees its
- * memory pool; over TLS it must stay, since it does the encryption. */
+/* MHD_UpgradeHandler. The connection is duplicated and libmicrohttpd's side closed, which frees its memory
+ * pool. */
 static void on_upgrade(void *cls, struct MHD_Connection *mhd, void *context, const char *extra,
     size_t extra_len, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
 {
     struct ws_upgrade *u = cls;
     struct http_request *req = context;
-    struct http *h = req->http;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    int tcp = fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 0);
-    set_options(info->connect_fd);
+    (void)mhd;
     req->upgrade = NULL; /* it happens: request_on_completed has nothing to report */
     u->extra = extra_len ? malloc(extra_len) : NULL;
-    bool usable = tcp >= 0 && (!extra_len || u->extra);
-    if (usable && extra_len) {
+    u->fd = extra_len && !u->extra ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (u->extra) {
         memcpy(u->extra, extra, extra_len);
         u->extra_len = extra_len;
     }
-    pthread_mutex_lock(&h->lock);
-    usable = usable && !h->stopping;
-    if (usable && req->secure) {
-        u->fd = fd;
-        u->tls = handle;
-        u->tcp = tcp;
-    } else if (usable) {
-        u->fd = tcp;
-    }
-    post_attach(u); /* under the lock: http_stop finds it posted, or the connection closed here */
-    pthread_mutex_unlock(&h->lock);
-    if (!usable && tcp >= 0)
-        close(tcp);
-    if (!usable || !req->secure)
-        MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    if (u->fd >= 0 && !req->secure)
+        set_options(u->fd);
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+    post_attach(u);
 }
 
 void upgrade_failed(struct ws_upgrade *u)
 {
     post_attach(u);
-}
-
-void upgrade_close(struct MHD_UpgradeResponseHandle *tls)
-{
-    MHD_upgrade_action(tls, MHD_UPGRADE_ACTION_CLOSE);
 }
 
 /* ---- control ---- */
@@ -173,7 +154,7 @@ struct ws *http_accept_websocket(struct http_request *req, const struct ws_ops *
         http_respond_error(req, MHD_HTTP_SERVICE_UNAVAILABLE, "no_memory", "The server is out of memory.");
         return NULL;
     }
-    *u = (struct ws_upgrade){.http = req->http, .ws = w, .fd = -1, .tcp = -1};
+    *u = (struct ws_upgrade){.http = req->http, .ws = w, .fd = -1};
     req->upgrade = u;
     req->status = MHD_HTTP_SWITCHING_PROTOCOLS;
     req->response = r;

@@ -13,7 +13,6 @@
 enum {
     IOV_MAX_ITEMS = 32, /* queued frames of one sendmsg */
     LINGER_READS = 64,  /* reads of what a refused peer still sends, a wake-up */
-    HANGUP_MS = 500,    /* for what a peer sent before it hung up to come through libmicrohttpd */
 };
 
 enum ws_state {
@@ -43,13 +42,8 @@ struct ws {
     size_t queued;     /* bytes, with what the items themselves take */
     int fd;            /* -1 before it is attached */
     struct loop_fd *watch;
-    struct MHD_UpgradeResponseHandle
-        *tls; /* fd is one end of a pair whose other end libmicrohttpd encrypts */
-    int tcp;  /* with tls: the connection behind it, or -1 */
-    struct loop_fd *tcp_watch;
     bool attached; /* fd and the like are set, or never will be */
     bool want_write;
-    bool hung_up; /* the peer did; the timer ends it */
     bool reading; /* inside codec_input: flush and end afterwards */
     bool linger;  /* stay until the peer hangs up, so that it can read why */
     enum ws_state state;
@@ -105,16 +99,8 @@ static void free_now(struct ws *w)
     struct http *h = w->http;
     wheel_cancel(&w->timer);
     loop_fd_del(h->loop, w->watch);
-    loop_fd_del(h->loop, w->tcp_watch);
-    if (w->tcp >= 0)
-        close(w->tcp);
-    if (w->tls) {
-        h->tls_closing++; /* until libmicrohttpd has sent what it holds */
-        w->conn->upgraded = true;
-        upgrade_close(w->tls);
-    } else if (w->fd >= 0) {
+    if (w->fd >= 0)
         close(w->fd);
-    }
     list_del(&w->link);
     h->ws_count--;
     atomic_store_explicit(&h->open_websockets, h->ws_count, memory_order_relaxed);
@@ -166,8 +152,7 @@ static void linger(struct ws *w)
         free_now(w);
         return;
     }
-    if (!w->tls)
-        shutdown(w->fd, SHUT_WR);
+    shutdown(w->fd, SHUT_WR);
     wheel_timer_init(&w->timer, on_linger_timer, w);
     wheel_set(loop_wheel(h->loop), &w->timer, loop_now_us(h->loop) + WS_CLOSE_WAIT_S * 1000000LL);
 }
@@ -203,8 +188,7 @@ static void end(struct ws *w, uint16_t code, enum ws_cause cause)
     w->state = WS_ENDED;
     wheel_cancel(&w->timer);
     loop_fd_del(w->http->loop, w->watch);
-    loop_fd_del(w->http->loop, w->tcp_watch);
-    w->watch = w->tcp_watch = NULL;
+    w->watch = NULL;
     w->end_call = (struct loop_call){.fn = end_run, .arg = w};
     loop_call_post(w->http->loop, &w->end_call);
 }
@@ -447,10 +431,15 @@ static void on_event(void *arg, uint32_t events, int64_t now_us)
         on_readable(w);
 }
 
+static void schedule_ping(struct ws *w, int64_t now_us)
+{
+    wheel_set(loop_wheel(w->http->loop), &w->timer, now_us + w->http->config.ping_interval_s * 1000000LL);
+}
+
 static void on_timer(struct wheel_timer *t, int64_t now_us)
 {
     struct ws *w = t->arg;
-    if (w->state == WS_CLOSING || w->hung_up) {
+    if (w->state == WS_CLOSING) {
         end(w, 1006, WS_CAUSE_LOST); /* a close under way keeps its own code and cause */
         return;
     }
@@ -458,7 +447,7 @@ static void on_timer(struct wheel_timer *t, int64_t now_us)
         end(w, 1006, WS_CAUSE_MEMORY);
         return;
     }
-    wheel_set(loop_wheel(w->http->loop), t, now_us + WS_PING_S * 1000000LL);
+    schedule_ping(w, now_us);
     if (!w->want_write)
         flush(w);
 }
@@ -482,7 +471,7 @@ struct ws *ws_new(struct http_conn *conn, const struct ws_ops *ops, void *arg)
     conn->holds++;
     w->ops = ops;
     w->arg = arg;
-    w->fd = w->tcp = -1;
+    w->fd = -1;
     list_init(&w->queue);
     wheel_timer_init(&w->timer, on_timer, w);
     list_add_tail(&h->websockets, &w->link);
@@ -498,46 +487,21 @@ void ws_cancel(struct ws *w)
     free_now(w);
 }
 
-/* libmicrohttpd 0.9.75 does not tell its end of the pair that the peer hung up: we look ourselves. */
-static void on_tcp_event(void *arg, uint32_t events, int64_t now_us)
-{
-    struct ws *w = arg;
-    (void)events;
-    loop_fd_del(w->http->loop, w->tcp_watch);
-    w->tcp_watch = NULL;
-    w->hung_up = true;
-    int64_t due_us = now_us + HANGUP_MS * 1000LL;
-    if (!wheel_is_set(&w->timer) || w->timer.due_us > due_us)
-        wheel_set(loop_wheel(w->http->loop), &w->timer, due_us);
-}
-
-static void watch(struct ws *w)
-{
-    struct loop *l = w->http->loop;
-    w->watch = loop_fd_add(l, w->fd, EPOLLIN, on_event, w);
-    if (w->watch && w->tcp >= 0)
-        w->tcp_watch = loop_fd_add(l, w->tcp, EPOLLRDHUP, on_tcp_event, w);
-    if (!w->watch || (w->tcp >= 0 && !w->tcp_watch))
-        end(w, 1006, WS_CAUSE_MEMORY);
-}
-
 void ws_attach(struct ws *w, struct ws_upgrade *u)
 {
     w->attached = true;
     w->fd = u->fd;
-    w->tls = u->tls;
-    w->tcp = u->tcp;
     if (w->state == WS_ENDED) {
         if (!w->codec)
             free_now(w); /* end_run was here before */
     } else if (w->fd < 0) {
         end(w, 1006, WS_CAUSE_LOST);
+    } else if (!(w->watch = loop_fd_add(w->http->loop, w->fd, EPOLLIN, on_event, w))) {
+        end(w, 1006, WS_CAUSE_MEMORY);
     } else {
-        watch(w);
         if (w->state == WS_CONNECTING) {
             w->state = WS_OPEN;
-            wheel_set(
-                loop_wheel(w->http->loop), &w->timer, loop_now_us(w->http->loop) + WS_PING_S * 1000000LL);
+            schedule_ping(w, loop_now_us(w->http->loop));
         }
         flush(w);
         if (u->extra_len > 0 && w->state != WS_ENDED)
@@ -575,8 +539,18 @@ struct ws *ws_of_link(struct list *link)
     return list_entry(link, struct ws, link);
 }
 
+/* Has only patience left? */
+static bool lingers(const struct ws *w)
+{
+    return w->state == WS_ENDED && !w->codec && w->attached;
+}
+
 void ws_stop(struct ws *w)
 {
+    if (lingers(w)) {
+        free_now(w);
+        return;
+    }
     ws_close(w, 1001, "server is stopping");
 }
 
@@ -584,10 +558,8 @@ void ws_kill(struct ws *w)
 {
     end(w, 1006, WS_CAUSE_LOST);
     w->linger = false;
-    if (w->codec)
-        return; /* end_call does the rest */
-    if (w->attached)
-        free_now(w);
+    if (lingers(w))
+        free_now(w); /* otherwise end_call, or ws_attach, does the rest */
 }
 
 void ws_abort(struct ws *w)

@@ -44,6 +44,21 @@ static struct client *open_with(uint16_t port, int rcvbuf)
     return c;
 }
 
+int client_connect(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval wait = {.tv_sec = 10};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 struct client *client_open(uint16_t port, bool tls)
 {
     struct client *c = open_with(port, 0);

@@ -14,6 +14,7 @@ struct client *client_open_small(
     uint16_t port); /* with a small receive buffer, for a peer that does not read */
 void client_close(struct client *c);
 int client_fd(const struct client *c);
+int client_connect(uint16_t port); /* a descriptor alone, or -1 */
 
 void client_send(struct client *c, const void *data, size_t len);
 void client_sendf(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
