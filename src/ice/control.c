@@ -268,11 +268,13 @@ int64_t ice_control_next_timeout(const struct ice_control *c)
     }
     if (c->state == ICE_CONTROL_CHECKING && c->first_success_us != INT64_MAX) {
         int64_t due = c->first_success_us + ICE_PATIENCE_US;
-        /* past: a nomination is under way already, or everything failed */
-        bool open = false;
-        for (uint32_t i = 0; i < c->check_count; i++)
+        /* past: a nomination is under way already, or whatever had answered has failed since */
+        bool open = false, ready = false;
+        for (uint32_t i = 0; i < c->check_count; i++) {
             open |= c->checks[i].ask == ICE_ASK_NOMINATE;
-        next = !open && due < next ? due : next;
+            ready |= c->checks[i].state == ICE_CHECK_SUCCEEDED;
+        }
+        next = ready && !open && due < next ? due : next;
     }
     if (c->state == ICE_CONTROL_CONNECTED) {
         int64_t expires = c->answered_us + ICE_CONSENT_US;
