@@ -1,6 +1,5 @@
 #include "transport/transport.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
@@ -37,7 +36,7 @@ static void set_state(struct transport *t, enum transport_state s, const char *t
     t->ops->state(t->arg, s, text);
 }
 
-static void update_state(struct transport *t, const char *text)
+static void update_state(struct transport *t)
 {
     if (t->dtls_failed || t->state == TRANSPORT_CLOSED)
         return;
@@ -46,7 +45,7 @@ static void update_state(struct transport *t, const char *text)
         break;
     case ICE_CONNECTED:
         if (t->tx)
-            set_state(t, TRANSPORT_CONNECTED, text);
+            set_state(t, TRANSPORT_CONNECTED, srtp_profile_name(srtp_tx_profile(t->tx)));
         break;
     case ICE_DISCONNECTED:
         if (t->tx)
@@ -84,9 +83,7 @@ static void dtls_established(void *arg, const struct dtls_keys *keys)
         set_state(t, TRANSPORT_FAILED, "no SRTP profile in common");
         return;
     }
-    char text[64];
-    snprintf(text, sizeof text, "%s", srtp_profile_name(profile));
-    update_state(t, text);
+    update_state(t);
 }
 
 static void dtls_data(void *arg, const uint8_t *data, size_t len)
@@ -153,7 +150,7 @@ void transport_free(struct transport *t)
     free(t);
 }
 
-static int add_fingerprint(struct transport *t, const char *fingerprint, int64_t now_us)
+static int add_fingerprint(struct dtls_session *dtls, const char *fingerprint, int64_t now_us)
 {
     char algorithm[16];
     const char *space = strchr(fingerprint, ' ');
@@ -161,28 +158,32 @@ static int add_fingerprint(struct transport *t, const char *fingerprint, int64_t
         return -EINVAL;
     memcpy(algorithm, fingerprint, (size_t)(space - fingerprint));
     algorithm[space - fingerprint] = 0;
-    return dtls_session_fingerprint_add(t->dtls, algorithm, space + 1, now_us);
+    return dtls_session_fingerprint_add(dtls, algorithm, space + 1, now_us);
 }
 
 int transport_remote(
     struct transport *t, const char *remote_ufrag, const char *fingerprint, bool dtls_client, int64_t now_us)
 {
+    struct dtls_session *dtls;
     if (t->remote_known)
         return -EALREADY;
-    int err = ice_lite_set_remote(&t->ice, remote_ufrag);
+    if (!ice_ufrag_valid(remote_ufrag))
+        return -EINVAL;
+    int err =
+        dtls_session_new(t->dtls_context, dtls_client ? DTLS_CLIENT : DTLS_SERVER, &dtls_callbacks, t, &dtls);
     if (err)
         return err;
-    if (!t->dtls) {
-        err = dtls_session_new(
-            t->dtls_context, dtls_client ? DTLS_CLIENT : DTLS_SERVER, &dtls_callbacks, t, &t->dtls);
-        if (err)
-            return err;
+    err = add_fingerprint(dtls, fingerprint, now_us);
+    if (err) {
+        dtls_session_free(dtls);
+        return err;
     }
+    (void)ice_lite_set_remote(&t->ice, remote_ufrag);
+    t->dtls = dtls;
     t->remote_known = true;
     t->dtls_client = dtls_client;
-    err = add_fingerprint(t, fingerprint, now_us);
     start_dtls(t, now_us);
-    return err;
+    return 0;
 }
 
 int transport_set_remote_ufrag(struct transport *t, const char *remote_ufrag)
@@ -204,7 +205,7 @@ static void handle_ice(struct transport *t, uint32_t events, const struct path *
     if (events & ICE_EVENT_SELECTED)
         start_dtls(t, t->now_us);
     if (events & (ICE_EVENT_STATE | ICE_EVENT_SELECTED))
-        update_state(t, "ICE");
+        update_state(t);
 }
 
 void transport_restart(

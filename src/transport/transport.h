@@ -60,7 +60,8 @@ int transport_new(struct ice_stun *stun, struct dtls_context *dtls, const struct
 void transport_free(struct transport *t); /* NULL is allowed; sends nothing */
 
 /* The other side became known: its ufrag, the DTLS role, and "sha-256 AB:CD..." of its certificate. Once. 0,
- * -EINVAL (fingerprint, ufrag), -EALREADY, -ENOMEM. */
+ * or with nothing changed -EINVAL (fingerprint, ufrag), -EOPNOTSUPP (a hash too weak or unknown), -EALREADY,
+ * -ENOMEM. */
 int transport_remote(
     struct transport *t, const char *remote_ufrag, const char *fingerprint, bool dtls_client, int64_t now_us);
 
