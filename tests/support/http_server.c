@@ -32,6 +32,7 @@ static void echo(void *arg, struct http_request *req)
 
 struct delayed {
     struct wheel_timer timer;
+    struct server *server;
     struct http_request *req;
 };
 
@@ -40,6 +41,10 @@ static void on_delay(struct wheel_timer *t, int64_t now_us)
     struct delayed *d = t->arg;
     (void)now_us;
     http_respond_text(d->req, 200, "later");
+    pthread_mutex_lock(&d->server->lock);
+    d->server->laters_done++;
+    pthread_cond_broadcast(&d->server->changed);
+    pthread_mutex_unlock(&d->server->lock);
     free(d);
 }
 
@@ -49,6 +54,10 @@ static void later(void *arg, struct http_request *req)
     struct loop *loop = control_loop(s->control);
     struct delayed *d = calloc(1, sizeof *d);
     d->req = req;
+    d->server = s;
+    pthread_mutex_lock(&s->lock);
+    s->laters++;
+    pthread_mutex_unlock(&s->lock);
     wheel_timer_init(&d->timer, on_delay, d);
     wheel_set(loop_wheel(loop), &d->timer, loop_now_us(loop) + 20000);
 }
@@ -231,6 +240,8 @@ void server_stop(struct server *s, int grace_ms)
 void server_free(struct server *s)
 {
     http_stop(s->http, 1000);
+    server_wait(
+        s, &s->laters_done, server_get(s, &s->laters)); /* handlers that would never answer are a leak */
     control_stop(s->control);
     http_free(s->http);
     control_free(s->control);
@@ -258,6 +269,14 @@ void server_call(struct server *s, loop_call_fn fn, void *arg)
 void server_release(struct server *s)
 {
     server_call(s, release, s);
+}
+
+int server_get(struct server *s, const int *counter)
+{
+    pthread_mutex_lock(&s->lock);
+    int n = *counter;
+    pthread_mutex_unlock(&s->lock);
+    return n;
 }
 
 void server_wait(struct server *s, const int *counter, int n)

@@ -52,5 +52,6 @@ void server_call(struct server *s, loop_call_fn fn, void *arg); /* on control, w
 
 /* Waits until *counter is at least n; fails the test after ten seconds. */
 void server_wait(struct server *s, const int *counter, int n);
+int server_get(struct server *s, const int *counter);
 
 #endif
