@@ -112,6 +112,7 @@
 #define ROOM_DEMAND_LATER_US    5000000  /* a layer is switched off this long after its last viewer went */
 #define ROOM_DEMAND_FIRST_US                                                                                 \
     10000000 /* the first word on layers comes at the latest this long after publishing */
+#define ROOM_DEMAND_SETTLE_US 500000   /* nor earlier: the publisher ties its track to the sid first */
 #define ROOM_SERVER_OFFER_US 15000000 /* an offer of the server that nobody answers ends the session */
 #define ROOM_FAILED_GRACE_US 5000000  /* a client whose media failed may resume this long */
 #define ROOM_GONE_MAX        256      /* participants remembered for a client without a socket */

@@ -403,9 +403,10 @@ int participant_offer(
     if (!e) {
         if (is_ice_restart(peer, &transport))
             peer_new_credentials(peer);
-        drop_lost_bindings(peer);
-        if (p->single_connection)
+        if (p->single_connection) {
+            drop_lost_bindings(peer);
             bind_waiting(peer, offer);
+        }
         e = answer_offer(peer, offer, id, err, err_size);
     }
     sdp_free(offer);

@@ -277,6 +277,8 @@ void demand_update(struct room_track *t, int64_t now_us)
         return;
     int highest = highest_demand(&t->t);
     int told = -1;
+    if (!t->demand.told && now_us - t->published_us < ROOM_DEMAND_SETTLE_US)
+        return; /* the client does not know the track's sid by its own name yet */
     for (int q = 0; t->demand.told && q < 3; q++)
         told = t->demand.enabled[q] ? q : told;
     if (t->demand.told ? highest > told : highest >= 0) {
