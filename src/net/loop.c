@@ -36,8 +36,10 @@ struct loop {
 struct loop *loop_new(void)
 {
     struct loop *l = calloc(1, sizeof *l);
-    if (!l)
+    if (!l) {
+        errno = ENOMEM;
         return NULL;
+    }
     list_init(&l->fds);
     list_init(&l->dead);
     l->now_us = clock_now_us();
@@ -75,8 +77,10 @@ static void fds_free(struct list *head)
 struct loop_fd *loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_fn fn, void *arg)
 {
     struct loop_fd *f = malloc(sizeof *f);
-    if (!f)
+    if (!f) {
+        errno = ENOMEM;
         return NULL;
+    }
     *f = (struct loop_fd){.fd = fd, .fn = fn, .arg = arg};
     struct epoll_event e = {.events = events, .data.ptr = f};
     if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) < 0) {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include "base/addr.h"
+#include "base/limits.h"
 #include "net/loop.h"
 
 struct tcp_acceptor;

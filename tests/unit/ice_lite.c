@@ -535,6 +535,23 @@ static void an_old_nomination_is_none_of_the_new_generation(void **state)
     assert_false(ice_lite_has_ufrag(&ice, first.ufrag));
 }
 
+static void before_media_of_a_new_generation_its_best_nominated_pair_is_selected(void **state)
+{
+    (void)state;
+    struct path a = path_of(1, 0), low = path_of(2, 0), high = path_of(3, 0);
+    check(&a, 1, true);
+    ice_lite_media(&ice, &a, true, now_us);
+    ice_lite_restart(&ice, NULL, REMOTE, now_us);
+    local = *ice_lite_local(&ice);
+    check(&low, 100, true);
+    assert_true(selected(&low));
+    check(&high, 200, true);
+    assert_true(selected(&high));
+    ice_lite_media(&ice, &low, true, now_us);
+    check(&high, 200, true);
+    assert_true(selected(&low));
+}
+
 static void a_restart_before_the_last_one_was_used_replaces_it(void **state)
 {
     (void)state;
@@ -784,6 +801,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(after_a_restart_both_generations_are_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_over_the_same_pair_ends_with_its_media, setup, teardown),
         cmocka_unit_test_setup_teardown(an_old_nomination_is_none_of_the_new_generation, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            before_media_of_a_new_generation_its_best_nominated_pair_is_selected, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_before_the_last_one_was_used_replaces_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_gives_given_credentials, setup, teardown),
         cmocka_unit_test_setup_teardown(silence_disconnects_then_fails_then_forgets, setup, teardown),

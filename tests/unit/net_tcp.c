@@ -44,6 +44,18 @@ int socket(int domain, int type, int protocol)
     return (int)syscall(SYS_socket, domain, type, protocol);
 }
 
+static int send_error; /* errno of the next send; 0: none */
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+    if (send_error) {
+        errno = send_error;
+        send_error = 0;
+        return -1;
+    }
+    return syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
+}
+
 static struct loop *loop;
 static struct tcp_acceptor *acceptor;
 
@@ -543,6 +555,23 @@ static void a_reset_is_told_by_the_loop_and_not_inside_send(void **state)
     assert_null(p.conn);
 }
 
+/* No event of the descriptor tells of this one. */
+static void a_send_that_fails_ends_it_though_nothing_else_does(void **state)
+{
+    struct peer p;
+    (void)state;
+    int fd = connected(&p);
+    send_error = EINTR; /* goes on */
+    assert_int_equal(tcp_conn_send(p.conn, (const uint8_t *)"x", 1), 0);
+    send_error = EIO;
+    assert_int_equal(tcp_conn_send(p.conn, (const uint8_t *)"x", 1), -EPIPE);
+    assert_int_equal(p.closes, 0);
+    turn(2);
+    assert_int_equal(p.closes, 1);
+    assert_null(p.conn);
+    close(fd);
+}
+
 static void a_reset_with_a_full_queue_ends_it(void **state)
 {
     struct peer p;
@@ -576,6 +605,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_that_stops_costs_frames_not_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(sizes_that_are_no_frame_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reset_is_told_by_the_loop_and_not_inside_send, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_send_that_fails_ends_it_though_nothing_else_does, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reset_with_a_full_queue_ends_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
