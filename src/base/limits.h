@@ -26,7 +26,7 @@
 #define ICE_PATHS_MAX        8    /* authenticated pairs kept for a peer; the oldest unused one gives way */
 #define DTLS_RECORD_MAX      1600 /* bytes of a DTLS datagram */
 #define SDP_SIZE_MAX         (2048 * 1024) /* bytes of one description: Chromium needs 5,500 for a video section */
-#define SDP_MEDIA_MAX        256          /* m-lines of one description */
+#define SDP_MEDIA_MAX        256           /* m-lines of one description */
 #define SDP_CODECS_MAX       64   /* payload types of one m-line: there are 96 dynamic ones at most in use */
 #define SDP_EXTMAP_MAX       32   /* header extensions of one m-line; ids of 1-14, and a few two-byte ones */
 #define SDP_RIDS_MAX         4    /* simulcast layers of one section; browsers send three */
@@ -80,13 +80,14 @@
     65536                      /* SSRCs one key ever sends with: retired ones stay refused, 32 bytes each    \
                                 */
 #define DCEP_LABEL_MAX   255   /* bytes of a channel's label or protocol: LiveKit's are under 16 */
-#define SCTP_MTU             1150     /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
-#define SCTP_STREAMS         64       /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
-#define SCTP_MESSAGE_MAX     66560    /* bytes of a message: the 64 KiB that the SDP admits and a header */
-#define SCTP_RECV_BUFFER     262144   /* bytes a peer may have under way: partial delivery begins at half of it */
-#define SCTP_SEND_BUFFER     1048576  /* bytes that may wait on reliable channels: 16 of the largest messages */
-#define SCTP_LOSSY_BUFFER    262144   /* bytes in usrsctp beyond which lossy messages are dropped: 1 s of 2 Mbit/s */
-#define SCTP_SEND_LOW        65536    /* bytes waiting below which a refused sender is told to go on */
+#define SCTP_MTU         1150  /* bytes of an SCTP packet: one DTLS record with room to spare, no discovery */
+#define SCTP_STREAMS     64    /* channels of an association: usrsctp keeps 110 bytes for each, used or not */
+#define SCTP_MESSAGE_MAX 66560 /* bytes of a message: the 64 KiB that the SDP admits and a header */
+#define SCTP_RECV_BUFFER 262144  /* bytes a peer may have under way: partial delivery begins at half of it */
+#define SCTP_SEND_BUFFER 1048576 /* bytes that may wait on reliable channels: 16 of the largest messages */
+#define SCTP_LOSSY_BUFFER                                                                                    \
+    262144                     /* bytes in usrsctp beyond which lossy messages are dropped: 1 s of 2 Mbit/s */
+#define SCTP_SEND_LOW    65536 /* bytes waiting below which a refused sender is told to go on */
 #define SCTP_INPUT_QUEUE 1024  /* packets of one association waiting for the sctp thread: 1.2 MB */
 
 /* ---- messages and tokens ---- */
@@ -113,11 +114,11 @@
 #define ROOM_DEMAND_FIRST_US                                                                                 \
     10000000 /* the first word on layers comes at the latest this long after publishing */
 #define ROOM_DEMAND_SETTLE_US 500000   /* nor earlier: the publisher ties its track to the sid first */
-#define ROOM_SERVER_OFFER_US 15000000 /* an offer of the server that nobody answers ends the session */
-#define ROOM_FAILED_GRACE_US 5000000  /* a client whose media failed may resume this long */
-#define ROOM_GONE_MAX        256      /* participants remembered for a client without a socket */
-#define ROOM_BULK_MIN        50     /* from this many participants on, news of the silent ones is collected */
-#define ROOM_BULK_US         100000 /* at least this long, and a millisecond for every participant */
+#define ROOM_SERVER_OFFER_US  15000000 /* an offer of the server that nobody answers ends the session */
+#define ROOM_FAILED_GRACE_US  5000000  /* a client whose media failed may resume this long */
+#define ROOM_GONE_MAX         256      /* participants remembered for a client without a socket */
+#define ROOM_BULK_MIN         50 /* from this many participants on, news of the silent ones is collected */
+#define ROOM_BULK_US          100000 /* at least this long, and a millisecond for every participant */
 
 /* ---- ICE times, microseconds ---- */
 #define ICE_SILENT_US     1000000  /* a selected pair this quiet gives way to a newly nominated one */
@@ -186,15 +187,17 @@
 #define SFU_REPORT_US       1000000 /* receiver and sender reports */
 #define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
 #define SFU_RTX_RATE_BPS                                                                                     \
-    8000000               /* retransmissions to one peer, per subscription: what a NACK flood can cost */
-#define SFU_DISCOVER_US 3000000 /* a start waits this long for the STUN server: three of its requests, and a name */
+    8000000 /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+#define SFU_DISCOVER_US                                                                                      \
+    3000000               /* a start waits this long for the STUN server: three of its requests, and a name */
 #define SFU_RECV_ROUNDS 8 /* batches read from the socket before others get their turn */
 
 /* ---- control, api, start and stop ---- */
-#define HUB_ADDRESSES_US 10000000 /* interfaces are looked at this often: a phone's tethering, a VPN, DHCP */
-#define API_BODY_MAX     4096     /* bytes of a request body: a name of 64 characters, and room for new members */
-#define API_NAME_CHARS   64       /* characters of a participant's or room's name: what a tile shows */
-#define API_HOST_MAX     259      /* bytes of a Host field: a DNS name of 253, a port */
-#define STOP_GRACE_MS    1000     /* goodbyes may take this long to reach slow clients */
+#define HUB_ADDRESSES_US 10000000 /* interfaces are looked at this often: a phone's tethering, a VPN, DHCP   \
+                                   */
+#define API_BODY_MAX   4096 /* bytes of a request body: a name of 64 characters, and room for new members */
+#define API_NAME_CHARS 64   /* characters of a participant's or room's name: what a tile shows */
+#define API_HOST_MAX   259  /* bytes of a Host field: a DNS name of 253, a port */
+#define STOP_GRACE_MS  1000 /* goodbyes may take this long to reach slow clients */
 
 #endif
