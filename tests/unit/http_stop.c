@@ -131,7 +131,7 @@ static void websockets_are_told_and_waited_for(void **state)
     client_upgrade(tls, "/ws", "");
     server_wait(s, &s->opened, 2);
     server_stop(s, 500); /* the clients do not answer the close frame within it */
-    assert_int_equal(s->closed, 2);
+    assert_int_equal(server_get(s, &s->closed), 2);
     assert_int_equal(s->close_code, 1001);
     assert_int_equal(client_read_close(plain), 1001);
     assert_int_equal(client_read_close(tls), 1001);
@@ -168,7 +168,7 @@ static void the_end_comes_as_soon_as_everybody_has_answered(void **state)
     assert_true(clock_now_us() - before_us < 5000000);
     assert_int_equal((intptr_t)codes[0], 1001);
     assert_int_equal((intptr_t)codes[1], 1001);
-    assert_int_equal(s->closed, 2);
+    assert_int_equal(server_get(s, &s->closed), 2);
     client_close(plain);
     client_close(tls);
 }
@@ -185,7 +185,7 @@ static void a_websocket_that_does_not_read_does_not_hold_it_up(void **state)
     int64_t before_us = clock_now_us();
     server_stop(s, 300);
     assert_true(clock_now_us() - before_us < 2000000);
-    assert_int_equal(s->closed, 2);
+    assert_int_equal(server_get(s, &s->closed), 2);
     client_close(c);
     client_close(tls);
 }
@@ -201,7 +201,7 @@ static void a_refused_websocket_that_lingers_does_not_hold_it_up(void **state)
     int64_t before_us = clock_now_us();
     server_stop(s, 10000);
     assert_true(clock_now_us() - before_us < 2000000);
-    assert_int_equal(s->closed, 1);
+    assert_int_equal(server_get(s, &s->closed), 1);
     client_close(c);
 }
 
@@ -252,7 +252,7 @@ static void it_stops_in_the_middle_of_everything(void **state)
         }
         server_wait(s, &s->opened, 20);
         server_stop(s, round % 2 ? 1000 : 0);
-        assert_int_equal(s->closed, s->opened);
+        assert_int_equal(server_get(s, &s->closed), server_get(s, &s->opened));
         for (int i = 0; i < 4; i++) {
             atomic_store_explicit(&crowds[i].end, true, memory_order_relaxed);
             pthread_join(threads[i], NULL);

@@ -52,7 +52,7 @@ static void send_text(struct client *c, const char *text)
 static void assert_ended(struct server *s, int n, uint16_t code, enum ws_cause cause)
 {
     server_wait(s, &s->closed, n);
-    assert_int_equal(s->closed, n);
+    assert_int_equal(server_get(s, &s->closed), n);
     assert_int_equal(s->close_code, code);
     assert_string_equal(ws_cause_text(s->close_cause), ws_cause_text(cause));
 }
@@ -252,7 +252,7 @@ static void the_server_closes(void **state)
     client_frame(c, FIN | CLOSE, "\x10\x1b", 2);
     assert_true(client_at_end(c));
     assert_ended(s, 1, 4123, WS_CAUSE_LOCAL);
-    assert_int_equal(s->messages, 1);
+    assert_int_equal(server_get(s, &s->messages), 1);
     client_close(c);
 }
 
@@ -284,7 +284,7 @@ static void what_is_queued_goes_out_before_the_close(void **state)
     assert_int_equal(client_read_close(c), 1000);
     client_frame(c, FIN | CLOSE, "\x03\xe8", 2);
     assert_ended(s, 1, 1000, WS_CAUSE_LOCAL);
-    assert_int_equal(s->refused_sends, 0);
+    assert_int_equal(server_get(s, &s->refused_sends), 0);
     client_close(c);
 }
 
@@ -357,7 +357,7 @@ static void a_peer_that_does_not_read_is_closed(void **state)
     client_upgrade(c, "/ws", "");
     send_text(c, "flood:200"); /* 12.5 MiB */
     assert_ended(s, 1, 1006, WS_CAUSE_SLOW);
-    assert_true(s->refused_sends > 0);
+    assert_true(server_get(s, &s->refused_sends) > 0);
     send_text(other, "ok");
     assert_frame(other, FIN | TEXT, "ok", 2);
     client_close(c);
@@ -376,8 +376,8 @@ static void a_queue_that_is_not_full_is_kept(void **state)
         assert_int_equal(f.len, 65536);
         free(f.data);
     }
-    assert_int_equal(s->refused_sends, 0);
-    assert_int_equal(s->closed, 0);
+    assert_int_equal(server_get(s, &s->refused_sends), 0);
+    assert_int_equal(server_get(s, &s->closed), 0);
     client_close(c);
 }
 
@@ -393,7 +393,7 @@ static void pings_that_are_never_read_end_the_socket(void **state)
         pings[i * 131] = FIN | PING;
         pings[i * 131 + 1] = 0x80 | 125;
     }
-    while (client_try_send(c, pings, sizeof pings) && !s->closed)
+    while (client_try_send(c, pings, sizeof pings) && !server_get(s, &s->closed))
         ;
     assert_ended(s, 1, 1006, WS_CAUSE_SLOW);
     client_close(c);
@@ -431,7 +431,7 @@ static void a_client_that_is_gone_before_the_upgrade_is_reported(void **state)
     send_text(c, "ping");
     assert_frame(c, FIN | TEXT, "ping", 4);
     client_close(c);
-    server_wait(s, &s->closed, s->opened);
+    server_wait(s, &s->closed, server_get(s, &s->opened));
 }
 
 static void hundreds_of_sockets_are_served(void **state)
@@ -516,7 +516,7 @@ static void without_an_owner_nobody_is_told(void **state)
     assert_int_equal(client_read_close(c), 1000);
     client_frame(c, FIN | CLOSE, "\x03\xe8", 2);
     assert_true(client_at_end(c));
-    assert_int_equal(s->closed, 0);
+    assert_int_equal(server_get(s, &s->closed), 0);
     client_close(c);
 }
 
