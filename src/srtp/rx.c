@@ -229,6 +229,15 @@ int srtp_rx_highest(const struct srtp_rx *rx, uint32_t ssrc, uint64_t *ret_index
     return 0;
 }
 
+int srtp_rx_highest_rtcp(const struct srtp_rx *rx, uint32_t ssrc, uint32_t *ret_index)
+{
+    const struct rx_stream *s = srtp_table_get(&rx->streams, ssrc);
+    if (!s || !s->rtcp.any)
+        return -ENOENT;
+    *ret_index = (uint32_t)s->rtcp.highest;
+    return 0;
+}
+
 void srtp_rx_stats(const struct srtp_rx *rx, struct srtp_rx_stats *ret)
 {
     *ret = rx->stats;

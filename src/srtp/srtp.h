@@ -58,8 +58,9 @@ int srtp_rx_rtcp(struct srtp_rx *rx, uint8_t *packet, size_t *len, uint32_t *ret
  * were accepted before would be accepted again. -ENOENT if it is not known. */
 int srtp_rx_remove_ssrc(struct srtp_rx *rx, uint32_t ssrc);
 
-/* Highest index accepted for an SSRC. 0 or -ENOENT. */
+/* Highest index accepted for an SSRC, of its RTP or its RTCP. 0 or -ENOENT. */
 int srtp_rx_highest(const struct srtp_rx *rx, uint32_t ssrc, uint64_t *ret_index);
+int srtp_rx_highest_rtcp(const struct srtp_rx *rx, uint32_t ssrc, uint32_t *ret_index);
 
 struct srtp_rx_stats {
     uint64_t rtp_packets, rtcp_packets; /* accepted */

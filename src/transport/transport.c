@@ -20,6 +20,8 @@ struct transport {
     enum transport_state state;
     bool dtls_failed, remote_known, dtls_client, dtls_started;
     const struct path *reply_path; /* during transport_dtls: where the record came from */
+    uint64_t record_highest;       /* epoch and number of the newest DTLS application record */
+    bool record_heard;             /* during transport_dtls: there was one */
     int64_t now_us;
     uint32_t ssrc, media_ssrc;
     struct twcc_recorder recorder;
@@ -89,6 +91,7 @@ static void dtls_established(void *arg, const struct dtls_keys *keys)
 static void dtls_data(void *arg, const uint8_t *data, size_t len)
 {
     struct transport *t = arg;
+    t->record_heard = true;
     t->ops->data(t->arg, data, len);
 }
 
@@ -245,6 +248,24 @@ enum ice_verdict transport_stun(
     return v;
 }
 
+/* The packet that moves a stream forward selects its path; a late one of a path that was left does not. */
+static void heard(struct transport *t, const struct path *path, bool newest, int64_t now_us)
+{
+    uint32_t events = ice_lite_media(&t->ice, path, newest, now_us);
+    if (events)
+        handle_ice(t, events, path);
+}
+
+/* Epoch and number of a datagram that is one record (RFC 6347, section 4.1); 0 otherwise: numbers beside the
+ * record that proved genuine may be anybody's. */
+static uint64_t record_number(const uint8_t *data, size_t len)
+{
+    struct cursor c = cursor_of(data, len);
+    cursor_skip(&c, 3);
+    uint64_t number = cursor_u64(&c);
+    return cursor_u16(&c) == cursor_left(&c) && !c.bad ? number : 0;
+}
+
 void transport_dtls(
     struct transport *t, const struct path *path, const uint8_t *data, size_t len, int64_t now_us)
 {
@@ -259,16 +280,16 @@ void transport_dtls(
     }
     t->reply_path = path;
     t->dtls_started = true; /* the first record starts a server by itself */
+    t->record_heard = false;
     dtls_session_input(t->dtls, data, len, now_us);
     t->reply_path = NULL;
-}
-
-/* The packet that moves a stream forward selects its path; a late one of a path that was left does not. */
-static void heard(struct transport *t, const struct path *path, bool newest, int64_t now_us)
-{
-    uint32_t events = ice_lite_media(&t->ice, path, newest, now_us);
-    if (events)
-        handle_ice(t, events, path);
+    if (!t->record_heard)
+        return;
+    uint64_t number = record_number(data, len);
+    bool newest = number > t->record_highest;
+    if (newest)
+        t->record_highest = number;
+    heard(t, path, newest, now_us);
 }
 
 static bool may_receive(struct transport *t, const struct path *path)
@@ -338,13 +359,16 @@ void transport_rtcp(struct transport *t, struct packet *p, int64_t now_us)
     if (!may_receive(t, &p->path))
         return;
     size_t len = p->len;
-    uint32_t index;
+    uint32_t index, highest = 0;
     if (srtp_rx_rtcp(t->rx, p->data, &len, &index))
         return;
     p->len = (uint16_t)len;
     t->stats.rtcp_in++;
     t->stats.bytes_in += len;
-    heard(t, &p->path, true, now_us);
+    struct cursor c = cursor_of(p->data, len);
+    cursor_skip(&c, 4);
+    bool newest = srtp_rx_highest_rtcp(t->rx, cursor_u32(&c), &highest) == 0 && index >= highest;
+    heard(t, &p->path, newest, now_us);
     take_feedback(t, p->data, len);
     t->ops->rtcp(t->arg, p->data, len, now_us);
 }
