@@ -104,6 +104,8 @@ static void on_send(void *arg, const struct path *to, const uint8_t *data, size_
     struct transport_rig *r = arg;
     struct path path = turned(to);
     assert_in_range(len, 8, 1400);
+    if (r->tap)
+        r->tap(r->arg, false, data, len);
     if (!is_down(r, &to->remote))
         bad_link_send(&r->link, TO_CLIENT, &path, data, len, virtual_now_us);
 }
@@ -112,6 +114,8 @@ static void on_client_send(void *arg, const struct path *path, const uint8_t *da
 {
     struct transport_rig *r = arg;
     struct path at_server = turned(path);
+    if (r->tap)
+        r->tap(r->arg, true, data, len);
     if (!is_down(r, &path->local))
         bad_link_send(&r->link, TO_SERVER, &at_server, data, len, virtual_now_us);
 }

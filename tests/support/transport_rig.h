@@ -38,6 +38,7 @@ struct transport_rig {
 
     /* set by a test that wants to see */
     void *arg;
+    void (*tap)(void *arg, bool to_server, const uint8_t *data, size_t len); /* all that is sent */
     void (*on_rtp)(void *arg, struct packet *p);
     void (*on_rtcp)(void *arg, const uint8_t *data, size_t len);
     void (*on_data)(void *arg, const uint8_t *data, size_t len);
