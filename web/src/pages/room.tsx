@@ -1,7 +1,7 @@
 // The room page: look the room up, prepare, be in the call, be gone again.
 
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { LocalTrack } from 'livekit-client'
+import { Track, type LocalTrack } from 'livekit-client'
 import { getRoom, joinRoom, type RoomInfo } from '../api'
 import { Call } from '../call/call'
 import { apiWords, type Words } from '../lib/errors'
@@ -17,7 +17,7 @@ import { LeftPage } from './left'
 import { PreJoin } from './prejoin'
 import { SorryPage } from './sorry'
 
-/** How somebody joins: with tracks that run already, or with what to turn on. */
+/** How somebody joins: what is to be on, and the tracks of it that run already. */
 export interface Entry {
   name: string
   camera: boolean
@@ -51,9 +51,12 @@ export default function RoomPage({ code }: { code: string }) {
       await next.connect(mediaUrl(answer.url), answer.token)
       setPhase({ at: 'call', info, session: next })
       void next.ended.then((ending) => setPhase({ at: 'left', ending, entry: { name: entry.name, ...next.wanted } }))
-      if (entry.tracks) return void next.publish(entry.tracks)
-      if (entry.microphone) void next.turn('microphone', true)
-      if (entry.camera) void next.turn('camera', true)
+      // Who joins before the preview is ready still gets what was asked for.
+      const ready = entry.tracks ?? []
+      const has = (source: Track.Source) => ready.some((track) => track.source === source)
+      void next.publish(ready)
+      if (entry.microphone && !has(Track.Source.Microphone)) void next.turn('microphone', true)
+      if (entry.camera && !has(Track.Source.Camera)) void next.turn('camera', true)
     },
     [code, query],
   )
