@@ -26,9 +26,9 @@ void sctp_thread_post(struct sctp_thread *t, struct sctp_call *call);
 int sctp_thread_call(struct sctp_thread *t, void (*fn)(void *arg), void *arg);
 
 /* sctp_association_input, _start and _free from any thread. Packets are copied; beyond SCTP_INPUT_QUEUE
- * packets of one association in the mailbox they are dropped and counted, as a network would. Nobody may post
- * for an association after its free was posted; freed(arg) runs on the sctp thread when no callback can come
- * any more. */
+ * packets of one association in the mailbox they are dropped and counted, as a network would. A start that
+ * fails is told by closed(SCTP_CLOSED_LOCAL). Nobody may post for an association after its free was posted;
+ * freed(arg), which may be NULL, runs on the sctp thread when no callback can come any more. */
 void sctp_thread_input(struct sctp_association *a, const uint8_t *packet, size_t len);
 void sctp_thread_association_start(struct sctp_association *a, bool dtls_client);
 void sctp_thread_association_free(struct sctp_association *a, void (*freed)(void *arg), void *arg);
