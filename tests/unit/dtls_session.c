@@ -10,48 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include "dtls/session_private.h"
+#include "support/bad_link.h"
+#include "support/virtual_time.h"
 
-/* ---- the clock: OpenSSL asks gettimeofday, the session is told ---- */
+/* ---- two peers ---- */
 
-static int64_t now_us;
-
-/* glibc declares the second argument differently from POSIX; nobody passes one. */
-int gettimeofday(struct timeval *restrict tv, void *restrict zone)
-{
-    (void)zone;
-    tv->tv_sec = 1700000000 + now_us / 1000000;
-    tv->tv_usec = now_us % 1000000;
-    return 0;
-}
-
-/* ---- a link between two peers ---- */
-
-#define FLIGHT_MAX 512
-#define DATA_MAX   64
-
-struct datagram {
-    int64_t due_us;
-    uint64_t order; /* of sending, to keep equal times apart */
-    struct peer *to;
-    size_t len;
-    uint8_t data[DTLS_MTU];
-};
-
-struct link {
-    struct datagram queue[FLIGHT_MAX];
-    size_t count;
-    uint64_t sent;
-    uint32_t random;
-    unsigned loss, duplicate; /* percent */
-    int64_t delay_us, jitter_us;
-};
+#define DATA_MAX 64
 
 struct peer {
     struct dtls_session *session;
-    struct peer *other;
-    struct link *link;
+    int number;
     int established, closed;
     struct dtls_keys keys;
     enum dtls_close why;
@@ -64,35 +33,14 @@ struct peer {
 };
 
 static struct dtls_context *contexts[2];
-static struct link the_link;
+static struct bad_link the_link;
 static struct peer peers[2];
-
-static uint32_t next_random(struct link *l)
-{
-    l->random = l->random * 1664525 + 1013904223;
-    return l->random >> 8;
-}
-
-static void put(struct link *l, struct peer *to, const uint8_t *data, size_t len)
-{
-    assert_true(l->count < FLIGHT_MAX);
-    struct datagram *d = &l->queue[l->count++];
-    d->due_us = now_us + l->delay_us + (l->jitter_us ? next_random(l) % l->jitter_us : 0);
-    d->order = l->sent++;
-    d->to = to;
-    d->len = len;
-    memcpy(d->data, data, len);
-}
 
 static void on_send(void *arg, const uint8_t *data, size_t len)
 {
     struct peer *p = arg;
     assert_in_range(len, 14, DTLS_MTU);
-    if (next_random(p->link) % 100 < p->link->loss)
-        return;
-    put(p->link, p->other, data, len);
-    if (next_random(p->link) % 100 < p->link->duplicate)
-        put(p->link, p->other, data, len);
+    bad_link_send(&the_link, !p->number, &(struct path){0}, data, len, virtual_now_us);
 }
 
 static void on_established(void *arg, const struct dtls_keys *keys)
@@ -136,18 +84,16 @@ static const struct dtls_ops ops = {on_send, on_established, on_data, on_closed}
 static void add_fingerprint_of(struct peer *p, const struct dtls_context *c)
 {
     assert_int_equal(
-        dtls_session_fingerprint_add(p->session, "sha-256", dtls_context_fingerprint(c), now_us), 0);
+        dtls_session_fingerprint_add(p->session, "sha-256", dtls_context_fingerprint(c), virtual_now_us), 0);
 }
 
 static void open_peers(void)
 {
-    memset(&the_link, 0, sizeof the_link);
     memset(peers, 0, sizeof peers);
-    the_link.random = 1;
+    bad_link_init(&the_link, 1);
     the_link.delay_us = 10000;
     for (int i = 0; i < 2; i++) {
-        peers[i].link = &the_link;
-        peers[i].other = &peers[!i];
+        peers[i].number = i;
         assert_int_equal(
             dtls_session_new(contexts[i], i ? DTLS_SERVER : DTLS_CLIENT, &ops, &peers[i], &peers[i].session),
             0);
@@ -159,40 +105,29 @@ static void open_and_start(void)
     open_peers();
     add_fingerprint_of(&peers[0], contexts[1]);
     add_fingerprint_of(&peers[1], contexts[0]);
-    dtls_session_start(peers[1].session, now_us);
-    dtls_session_start(peers[0].session, now_us);
+    dtls_session_start(peers[1].session, virtual_now_us);
+    dtls_session_start(peers[0].session, virtual_now_us);
 }
 
 static void close_peers(void)
 {
     for (int i = 0; i < 2; i++)
         dtls_session_free(peers[i].session);
+    bad_link_done(&the_link);
     /* Errors must not stay in OpenSSL's queue of this thread, for others to find. */
     assert_int_equal(ERR_peek_error(), 0);
-}
-
-static size_t first_due(const struct link *l)
-{
-    size_t first = 0;
-    for (size_t i = 1; i < l->count; i++) {
-        const struct datagram *a = &l->queue[i], *b = &l->queue[first];
-        if (a->due_us < b->due_us || (a->due_us == b->due_us && a->order < b->order))
-            first = i;
-    }
-    return first;
 }
 
 /* Runs until end_us, or until both are established or nothing is left to do. */
 static void run(int64_t end_us, bool until_established)
 {
-    while (now_us < end_us) {
+    while (virtual_now_us < end_us) {
         if (until_established && peers[0].established && peers[1].established)
             return;
-        int64_t next_us = end_us;
-        size_t first = first_due(&the_link);
+        int64_t next_us = bad_link_next_us(&the_link);
         struct peer *timer = NULL;
-        if (the_link.count > 0 && the_link.queue[first].due_us < next_us)
-            next_us = the_link.queue[first].due_us;
+        if (next_us > end_us)
+            next_us = end_us;
         for (int i = 0; i < 2; i++) {
             int64_t t = dtls_session_next_timeout_us(peers[i].session);
             if (t < next_us) {
@@ -200,16 +135,16 @@ static void run(int64_t end_us, bool until_established)
                 timer = &peers[i];
             }
         }
-        if (next_us > now_us)
-            now_us = next_us;
+        if (next_us > virtual_now_us)
+            virtual_now_us = next_us;
         if (timer) {
             int64_t before_us = dtls_session_next_timeout_us(timer->session);
-            dtls_session_timeout(timer->session, now_us);
+            dtls_session_timeout(timer->session, virtual_now_us);
             assert_true(dtls_session_next_timeout_us(timer->session) > before_us); /* it never spins */
-        } else if (now_us < end_us) {
-            struct datagram d = the_link.queue[first];
-            the_link.queue[first] = the_link.queue[--the_link.count];
-            dtls_session_input(d.to->session, d.data, d.len, now_us);
+        } else if (virtual_now_us < end_us) {
+            struct bad_datagram *d = bad_link_take(&the_link, virtual_now_us);
+            dtls_session_input(peers[d->to].session, d->data, d->len, virtual_now_us);
+            free(d);
         }
     }
 }
@@ -240,7 +175,7 @@ static void expect_data_flows(void)
         memset(record, 'a' + i, sizeof record);
         assert_int_equal(dtls_session_write(peers[i].session, record, sizeof record), 0);
         assert_int_equal(dtls_session_write(peers[i].session, record, 1), 0);
-        run(now_us + 1000000, false);
+        run(virtual_now_us + 1000000, false);
         assert_int_equal(peers[!i].data_count, had + 2);
         size_t whole = peers[!i].data_len[had] == 1; /* jitter may swap the two */
         assert_int_equal(peers[!i].data_len[had + (int)whole], sizeof record);
@@ -274,13 +209,13 @@ static int free_contexts(void **state)
 
 static void a_handshake_takes_two_round_trips(void **state)
 {
-    int64_t start_us = now_us;
+    int64_t start_us = virtual_now_us;
     struct dtls_stats stats;
     (void)state;
     open_and_start();
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     expect_established();
-    assert_int_equal(now_us - start_us, 40000);
+    assert_int_equal(virtual_now_us - start_us, 40000);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(dtls_session_next_timeout_us(peers[i].session), INT64_MAX);
         dtls_session_stats(peers[i].session, &stats);
@@ -298,7 +233,7 @@ static void keys_are_cut_as_rfc_5764_says(void **state)
     uint8_t material[56];
     (void)state;
     open_and_start();
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     assert_int_equal(SSL_export_keying_material(peers[0].session->ssl, material, sizeof material,
                          "EXTRACTOR-dtls_srtp", 19, NULL, 0, 0),
         1);
@@ -328,8 +263,8 @@ static void profiles_are_taken_in_our_order(void **state)
         add_fingerprint_of(&peers[0], contexts[1]);
         add_fingerprint_of(&peers[1], contexts[0]);
         assert_int_equal(SSL_set_tlsext_use_srtp(peers[0].session->ssl, cases[i].offered), 0);
-        dtls_session_start(peers[0].session, now_us);
-        run(now_us + 30000000, true);
+        dtls_session_start(peers[0].session, virtual_now_us);
+        run(virtual_now_us + 30000000, true);
         for (int k = 0; k < 2; k++) {
             assert_int_equal(peers[k].established, 1);
             assert_int_equal(peers[k].keys.srtp_profile, cases[i].chosen);
@@ -346,11 +281,11 @@ static void records_may_be_answered_from_the_callback(void **state)
     uint8_t record[100] = {1, 2, 3};
     (void)state;
     open_and_start();
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     peers[1].echo = true;
     for (int i = 0; i < 10; i++)
         assert_int_equal(dtls_session_write(peers[0].session, record, sizeof record), 0);
-    run(now_us + 1000000, false);
+    run(virtual_now_us + 1000000, false);
     assert_int_equal(peers[0].data_count, 10);
     close_peers();
 }
@@ -361,7 +296,7 @@ static void writes_are_bounded(void **state)
     (void)state;
     open_and_start();
     assert_int_equal(dtls_session_write(peers[0].session, record, 1), -ENOTCONN);
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     assert_int_equal(dtls_session_write(peers[0].session, record, sizeof record), -EMSGSIZE);
     assert_int_equal(dtls_session_write(peers[0].session, record, 0), -EMSGSIZE);
     close_peers();
@@ -375,18 +310,18 @@ static void handshakes_survive_bad_links(void **state)
     struct dtls_stats stats;
     (void)state;
     for (uint32_t seed = 1; seed <= 400; seed++) {
-        int64_t start_us = now_us;
+        int64_t start_us = virtual_now_us;
         open_and_start();
-        the_link.random = seed * 2654435761u;
+        the_link.random = seeded_of(seed);
         the_link.loss = seed % 4 * 10; /* 0 to 30 percent: a flight is up to three datagrams */
         the_link.duplicate = seed % 3 * 10;
         the_link.jitter_us = seed % 5 * 30000;
-        run(now_us + 30000000, true);
+        run(virtual_now_us + 30000000, true);
         if (!peers[0].established || !peers[1].established)
             print_message("# seed %u\n", seed);
         expect_established();
-        if ((now_us - start_us) / 1000 > worst_ms)
-            worst_ms = (unsigned)((now_us - start_us) / 1000);
+        if ((virtual_now_us - start_us) / 1000 > worst_ms)
+            worst_ms = (unsigned)((virtual_now_us - start_us) / 1000);
         expect_data_flows();
         for (int i = 0; i < 2; i++) {
             dtls_session_stats(peers[i].session, &stats);
@@ -402,12 +337,14 @@ static void a_lost_last_flight_is_sent_again_on_request(void **state)
 {
     (void)state;
     open_and_start();
-    run(now_us + 35000, true); /* the server has the client's last flight; its own is under way */
+    run(virtual_now_us + 35000, true); /* the server has the client's last flight; its own is under way */
     assert_int_equal(peers[1].established, 1);
     assert_int_equal(peers[0].established, 0);
-    assert_true(the_link.count > 0);
-    the_link.count = 0;
-    run(now_us + 30000000, true);
+    int lost = 0;
+    for (struct bad_datagram *d; (d = bad_link_take(&the_link, INT64_MAX)); lost++)
+        free(d);
+    assert_true(lost > 0);
+    run(virtual_now_us + 30000000, true);
     expect_established();
     expect_data_flows();
     close_peers();
@@ -415,12 +352,12 @@ static void a_lost_last_flight_is_sent_again_on_request(void **state)
 
 static void silence_ends_in_a_timeout(void **state)
 {
-    int64_t start_us = now_us;
+    int64_t start_us = virtual_now_us;
     struct dtls_stats stats;
     (void)state;
     open_and_start();
     the_link.loss = 100;
-    run(now_us + 60000000, true);
+    run(virtual_now_us + 60000000, true);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(peers[i].closed, 1);
         assert_int_equal(peers[i].why, DTLS_FAILED_TIMEOUT);
@@ -428,7 +365,7 @@ static void silence_ends_in_a_timeout(void **state)
     }
     dtls_session_stats(peers[0].session, &stats);
     assert_in_range(stats.retransmissions, 8, 14);
-    assert_true(now_us - start_us >= 15000000);
+    assert_true(virtual_now_us - start_us >= 15000000);
     close_peers();
 }
 
@@ -437,8 +374,8 @@ static void a_server_waits_without_a_clock_until_it_is_started(void **state)
     (void)state;
     open_peers();
     assert_int_equal(dtls_session_next_timeout_us(peers[1].session), INT64_MAX);
-    dtls_session_start(peers[1].session, now_us);
-    assert_int_equal(dtls_session_next_timeout_us(peers[1].session), now_us + DTLS_HANDSHAKE_US);
+    dtls_session_start(peers[1].session, virtual_now_us);
+    assert_int_equal(dtls_session_next_timeout_us(peers[1].session), virtual_now_us + DTLS_HANDSHAKE_US);
     close_peers();
 }
 
@@ -447,14 +384,14 @@ static void reordered_data_arrives_and_replayed_data_does_not(void **state)
     uint8_t record[2] = {0};
     (void)state;
     open_and_start();
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     the_link.jitter_us = 500000;
     the_link.duplicate = 100;
     for (uint8_t i = 0; i < 32; i++) {
         record[0] = i;
         assert_int_equal(dtls_session_write(peers[0].session, record, sizeof record), 0);
     }
-    run(now_us + 2000000, false);
+    run(virtual_now_us + 2000000, false);
     assert_int_equal(peers[1].data_count, 32);
     uint32_t seen = 0;
     for (int i = 0; i < 32; i++)
@@ -470,7 +407,7 @@ static void swap_fingerprint(struct peer *p)
     char text[CERT_FINGERPRINT_SIZE];
     memcpy(text, dtls_context_fingerprint(contexts[p == &peers[0]]), sizeof text);
     text[0] = text[0] == 'A' ? 'B' : 'A';
-    assert_int_equal(dtls_session_fingerprint_add(p->session, "sha-256", text, now_us), 0);
+    assert_int_equal(dtls_session_fingerprint_add(p->session, "sha-256", text, virtual_now_us), 0);
 }
 
 static void a_wrong_certificate_is_refused_by_either_side(void **state)
@@ -480,8 +417,8 @@ static void a_wrong_certificate_is_refused_by_either_side(void **state)
         open_peers();
         swap_fingerprint(&peers[wronged]);
         add_fingerprint_of(&peers[!wronged], contexts[wronged]);
-        dtls_session_start(peers[0].session, now_us);
-        run(now_us + 60000000, true);
+        dtls_session_start(peers[0].session, virtual_now_us);
+        run(virtual_now_us + 60000000, true);
         assert_int_equal(peers[wronged].established, 0);
         assert_int_equal(peers[wronged].closed, 1);
         assert_int_equal(peers[wronged].why, DTLS_FAILED_FINGERPRINT);
@@ -502,14 +439,14 @@ static void the_handshake_waits_for_a_late_fingerprint(void **state)
             struct peer *p = &peers[late];
             open_peers();
             add_fingerprint_of(&peers[!late], contexts[late]);
-            dtls_session_start(peers[0].session, now_us);
-            dtls_session_start(peers[1].session, now_us);
-            run(now_us + 500000, true);
+            dtls_session_start(peers[0].session, virtual_now_us);
+            dtls_session_start(peers[1].session, virtual_now_us);
+            run(virtual_now_us + 500000, true);
             assert_int_equal(peers[!late].established, 1);
             assert_int_equal(p->established, 0);
             assert_int_equal(dtls_session_write(p->session, (const uint8_t *)"x", 1), -ENOTCONN);
             assert_int_equal(dtls_session_write(peers[!late].session, (const uint8_t *)"x", 1), 0);
-            run(now_us + 500000, true);
+            run(virtual_now_us + 500000, true);
             dtls_session_stats(p->session, &stats);
             assert_int_equal(stats.early_data, 1);
             assert_int_equal(p->data_count, 0);
@@ -517,7 +454,7 @@ static void the_handshake_waits_for_a_late_fingerprint(void **state)
                 swap_fingerprint(p);
                 assert_int_equal(p->established, 0);
                 assert_int_equal(p->why, DTLS_FAILED_FINGERPRINT);
-                run(now_us + 500000, false);
+                run(virtual_now_us + 500000, false);
                 assert_int_equal(peers[!late].why, DTLS_CLOSED_PEER);
             } else {
                 add_fingerprint_of(p, contexts[!late]);
@@ -534,9 +471,9 @@ static void a_fingerprint_that_never_comes_times_out(void **state)
     (void)state;
     open_peers();
     add_fingerprint_of(&peers[0], contexts[1]);
-    dtls_session_start(peers[1].session, now_us);
-    dtls_session_start(peers[0].session, now_us);
-    run(now_us + 40000000, true);
+    dtls_session_start(peers[1].session, virtual_now_us);
+    dtls_session_start(peers[0].session, virtual_now_us);
+    run(virtual_now_us + 40000000, true);
     assert_int_equal(peers[1].why, DTLS_FAILED_TIMEOUT);
     assert_int_equal(peers[1].established, 0);
     close_peers();
@@ -551,7 +488,7 @@ static void other_hashes(struct peer *p, const EVP_MD *md, const char *name, int
     assert_int_equal(X509_digest(cert, md, hash, &len), 1);
     for (unsigned i = 0; i < len; i++)
         (void)snprintf(text + strlen(text), 4, "%s%02x", i ? ":" : "", hash[i]);
-    assert_int_equal(dtls_session_fingerprint_add(p->session, name, text, now_us), expected);
+    assert_int_equal(dtls_session_fingerprint_add(p->session, name, text, virtual_now_us), expected);
 }
 
 static void other_hashes_and_several_fingerprints_are_understood(void **state)
@@ -562,8 +499,8 @@ static void other_hashes_and_several_fingerprints_are_understood(void **state)
     other_hashes(&peers[0], EVP_sha384(), "SHA-384", 0);
     other_hashes(&peers[1], EVP_sha1(), "sha-1", -EOPNOTSUPP);
     other_hashes(&peers[1], EVP_sha512(), "sha-512", 0);
-    dtls_session_start(peers[0].session, now_us);
-    run(now_us + 30000000, true);
+    dtls_session_start(peers[0].session, virtual_now_us);
+    run(virtual_now_us + 30000000, true);
     expect_established();
     close_peers();
 }
@@ -578,19 +515,19 @@ static void bad_fingerprints_are_refused(void **state)
     struct dtls_session *s = peers[0].session;
     static const char *const unknown[] = {"", "sha-1", "md5", "sha256", "sha-224", "sha-256 "};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
-        assert_int_equal(dtls_session_fingerprint_add(s, unknown[i], good, now_us), -EOPNOTSUPP);
+        assert_int_equal(dtls_session_fingerprint_add(s, unknown[i], good, virtual_now_us), -EOPNOTSUPP);
     for (size_t cut = 0; cut < sizeof good - 1; cut++) {
         (void)snprintf(text, sizeof text, "%.*s", (int)cut, good);
-        assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", text, now_us), -EINVAL);
+        assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", text, virtual_now_us), -EINVAL);
         memcpy(text, good, sizeof good);
         text[cut] = 'x';
-        assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", text, now_us), -EINVAL);
+        assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", text, virtual_now_us), -EINVAL);
     }
     (void)snprintf(text, sizeof text, "%s:00", good);
-    assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", text, now_us), -EINVAL);
+    assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", text, virtual_now_us), -EINVAL);
     for (int i = 0; i < DTLS_FINGERPRINTS_MAX; i++)
-        assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", good, now_us), 0);
-    assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", good, now_us), -ENOSPC);
+        assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", good, virtual_now_us), 0);
+    assert_int_equal(dtls_session_fingerprint_add(s, "sha-256", good, virtual_now_us), -ENOSPC);
     close_peers();
 }
 
@@ -602,17 +539,18 @@ static void a_close_tells_the_peer(void **state)
     (void)state;
     for (int closer = 0; closer < 2; closer++) {
         open_and_start();
-        run(now_us + 30000000, true);
+        run(virtual_now_us + 30000000, true);
         dtls_session_close(peers[closer].session);
         assert_int_equal(peers[closer].why, DTLS_CLOSED_LOCAL);
-        run(now_us + 1000000, false);
+        run(virtual_now_us + 1000000, false);
         assert_int_equal(peers[!closer].closed, 1);
         assert_int_equal(peers[!closer].why, DTLS_CLOSED_PEER);
         dtls_session_close(peers[closer].session);
         dtls_session_close(peers[!closer].session);
         dtls_session_stats(peers[closer].session, &before);
-        dtls_session_input(peers[closer].session, (const uint8_t *)"\x16\xfe\xfd..........", 13, now_us);
-        dtls_session_timeout(peers[closer].session, now_us + 60000000);
+        dtls_session_input(
+            peers[closer].session, (const uint8_t *)"\x16\xfe\xfd..........", 13, virtual_now_us);
+        dtls_session_timeout(peers[closer].session, virtual_now_us + 60000000);
         dtls_session_stats(peers[closer].session, &after);
         assert_int_equal(after.dropped, before.dropped + 1);
         for (int i = 0; i < 2; i++)
@@ -625,11 +563,11 @@ static void a_session_may_be_closed_from_a_callback(void **state)
 {
     (void)state;
     open_and_start();
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     peers[1].close_on_data = true;
     for (int i = 0; i < 3; i++)
         assert_int_equal(dtls_session_write(peers[0].session, (const uint8_t *)"x", 1), 0);
-    run(now_us + 1000000, false);
+    run(virtual_now_us + 1000000, false);
     assert_int_equal(peers[1].data_count, 1);
     assert_int_equal(peers[1].why, DTLS_CLOSED_LOCAL);
     assert_int_equal(peers[0].why, DTLS_CLOSED_PEER);
@@ -641,7 +579,7 @@ static void a_session_closed_before_its_handshake_sends_nothing(void **state)
     (void)state;
     open_peers();
     dtls_session_close(peers[0].session);
-    dtls_session_start(peers[0].session, now_us);
+    dtls_session_start(peers[0].session, virtual_now_us);
     assert_int_equal(the_link.sent, 0);
     assert_int_equal(peers[0].why, DTLS_CLOSED_LOCAL);
     close_peers();
@@ -655,14 +593,14 @@ static void junk_does_not_disturb_an_established_session(void **state)
     struct dtls_stats before, after;
     (void)state;
     open_and_start();
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     dtls_session_stats(peers[1].session, &before);
     for (unsigned i = 0; i < 20000; i++) {
-        size_t len = next_random(&the_link) % (i % 2 ? 60 : sizeof junk);
+        size_t len = (uint32_t)seeded_u64(&the_link.random) % (i % 2 ? 60 : sizeof junk);
         for (size_t k = 0; k < len; k++)
-            junk[k] = (uint8_t)next_random(&the_link);
+            junk[k] = (uint8_t)(uint32_t)seeded_u64(&the_link.random);
         if (len > 13 && i % 4) { /* looks like a record */
-            junk[0] = (uint8_t)(20 + next_random(&the_link) % 5);
+            junk[0] = (uint8_t)(20 + (uint32_t)seeded_u64(&the_link.random) % 5);
             junk[1] = 0xfe;
             junk[2] = 0xfd;
             memset(junk + 3, 0, 7);
@@ -670,7 +608,7 @@ static void junk_does_not_disturb_an_established_session(void **state)
             junk[11] = (uint8_t)((len - 13) >> 8);
             junk[12] = (uint8_t)(len - 13);
         }
-        dtls_session_input(peers[1].session, junk, len, now_us);
+        dtls_session_input(peers[1].session, junk, len, virtual_now_us);
     }
     dtls_session_stats(peers[1].session, &after);
     assert_true(after.dropped > before.dropped);
@@ -685,12 +623,12 @@ static void tampered_records_are_dropped(void **state)
     uint8_t record[50] = {7};
     (void)state;
     open_and_start();
-    run(now_us + 30000000, true);
+    run(virtual_now_us + 30000000, true);
     for (size_t i = 0; i < 13 + 8 + sizeof record + 16; i++) {
         assert_int_equal(dtls_session_write(peers[0].session, record, sizeof record), 0);
         assert_int_equal(the_link.count, 1);
-        the_link.queue[0].data[i] ^= 1;
-        run(now_us + 100000, false);
+        the_link.flying[0]->data[i] ^= 1;
+        run(virtual_now_us + 100000, false);
     }
     /* A changed version or record type of application data may pass as nothing else does: neither must yield
      * data. */
@@ -702,13 +640,13 @@ static void tampered_records_are_dropped(void **state)
 
 static void a_new_client_hello_does_not_restart_an_established_session(void **state)
 {
-    struct datagram hello;
+    struct bad_datagram hello;
     (void)state;
     open_and_start();
-    hello = the_link.queue[0];
-    run(now_us + 30000000, true);
-    dtls_session_input(peers[1].session, hello.data, hello.len, now_us);
-    run(now_us + 1000000, false);
+    hello = *the_link.flying[0];
+    run(virtual_now_us + 30000000, true);
+    dtls_session_input(peers[1].session, hello.data, hello.len, virtual_now_us);
+    run(virtual_now_us + 1000000, false);
     expect_established();
     expect_data_flows();
     close_peers();
@@ -724,8 +662,9 @@ static void memory_of_an_idle_session(void **state)
     struct mallinfo2 before = mallinfo2();
     for (int i = 0; i < SESSIONS; i++) {
         open_and_start();
-        run(now_us + 30000000, true);
+        run(virtual_now_us + 30000000, true);
         expect_established();
+        bad_link_done(&the_link);
         clients[i] = peers[0].session;
         servers[i] = peers[1].session;
     }
