@@ -93,23 +93,8 @@ void room_server_counts(struct room_server *rs, size_t *ret_rooms, size_t *ret_p
     *ret_participants = rs->participant_count;
 }
 
-void room_server_timeout(struct room_server *rs, int64_t now_us)
+static void tick(struct room_server *rs, int64_t now_us)
 {
-    int64_t next_us = INT64_MAX;
-    list_for_each_safe(l, &rs->pokes)
-    {
-        struct participant_private *priv = list_entry(l, struct participant_private, poke_link);
-        if (priv->poke_due_us > now_us) {
-            next_us = priv->poke_due_us < next_us ? priv->poke_due_us : next_us;
-            continue;
-        }
-        list_del(l);
-        negotiation_due(priv->peers[PEER_PUBLISHER]->participant, now_us);
-    }
-    if (next_us != INT64_MAX)
-        server_wake_at(rs, next_us);
-    if (now_us < rs->tick_us)
-        return;
     rs->tick_us = now_us + ROOM_TICK_US;
     list_for_each_safe(l, &rs->rooms)
     {
@@ -123,7 +108,28 @@ void room_server_timeout(struct room_server *rs, int64_t now_us)
         rs->quality_us = now_us + ROOM_QUALITY_US;
         quality_tick(rs, now_us);
     }
-    server_wake_at(rs, rs->tick_us);
+}
+
+void room_server_timeout(struct room_server *rs, int64_t now_us)
+{
+    list_for_each_safe(l, &rs->pokes)
+    {
+        struct participant_private *priv = list_entry(l, struct participant_private, poke_link);
+        if (priv->poke_due_us > now_us)
+            continue;
+        list_del(l);
+        negotiation_due(priv->peers[PEER_PUBLISHER]->participant, now_us);
+    }
+    if (now_us >= rs->tick_us)
+        tick(rs, now_us);
+    /* the host keeps one wake-up only, and this call was it */
+    int64_t next_us = rs->tick_us;
+    list_for_each(l, &rs->pokes)
+    {
+        const struct participant_private *priv = list_entry(l, struct participant_private, poke_link);
+        next_us = priv->poke_due_us < next_us ? priv->poke_due_us : next_us;
+    }
+    server_wake_at(rs, next_us);
 }
 
 static void became_active(struct participant *p)
