@@ -138,7 +138,7 @@ void pair_forget_packets(int to)
     struct bad_datagram *kept[2048], *d;
     size_t n = 0;
     while ((d = bad_link_take(&pair_link, INT64_MAX))) {
-        if (to < 0 || d->to == to) {
+        if (d->to == to) {
             free(d);
         } else {
             assert_true(n < sizeof kept / sizeof kept[0]);

@@ -45,7 +45,7 @@ void pair_new(void);     /* two associations that have not been started */
 void pair_start(void);   /* the same, started: peers[0] as DTLS client */
 void pair_connect(void); /* the same, and up */
 void pair_free(void);
-void pair_forget_packets(int to); /* -1: to both */
+void pair_forget_packets(int to);
 
 /* Lets that much time pass: packets arrive, timers run. */
 void pair_run(int64_t us);

@@ -242,7 +242,7 @@ static void memory_of_an_idle_association(void **state)
         pair_run(1000000);
         kept[i][0] = peers[0].association;
         kept[i][1] = peers[1].association;
-        pair_forget_packets(-1);
+        bad_link_done(&pair_link);
     }
     size_t after = mallinfo2().uordblks;
     print_message("# idle association with three channels: %zu bytes\n", (after - before) / PAIRS / 2);
