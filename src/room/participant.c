@@ -19,6 +19,11 @@ static int check(const struct room_server *rs, const struct participant_join *j)
     if (too_long(j->identity, cfg->limits.identity_bytes) || too_long(j->name, cfg->limits.name_bytes) ||
         too_long(j->metadata, cfg->limits.metadata_bytes) || too_long(j->room, cfg->limits.room_name_bytes))
         return -ENAMETOOLONG;
+    size_t bytes = 0;
+    for (size_t i = 0; i < j->attribute_count; i++)
+        bytes += strlen(j->attributes[i].key) + strlen(j->attributes[i].value);
+    if (cfg->limits.attributes_bytes && bytes > (size_t)cfg->limits.attributes_bytes)
+        return -ENAMETOOLONG;
     return 0;
 }
 
@@ -115,12 +120,9 @@ static int participant_new(struct room *r, const struct participant_join *j, str
     p->priv->quality_dirty = true;
     copy_join(p, j);
     for (size_t i = 0; i < j->attribute_count; i++) {
-        err = attributes_set(&p->attributes, j->attributes[i].key, j->attributes[i].value,
-            (size_t)rs->cfg->limits.attributes_bytes);
-        if (err) {
-            err = err == -E2BIG ? -ENAMETOOLONG : err;
+        err = attributes_set(&p->attributes, j->attributes[i].key, j->attributes[i].value, 0);
+        if (err)
             goto out;
-        }
     }
     sid_make(p->sid, "PA_");
     p->priv->joined_us = server_now_us(rs);
