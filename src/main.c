@@ -185,7 +185,7 @@ static void start_watchdog(struct server *s)
         return;
     s->watchdog_us = (int64_t)(limit_us / 2);
     wheel_timer_init(&s->watchdog, feed_watchdog, s);
-    wheel_set(loop_wheel(control_loop(s->control)), &s->watchdog, clock_now_us());
+    wheel_set(loop_wheel(control_loop(s->control)), &s->watchdog, clock_now_us() + s->watchdog_us);
 }
 
 static int run_all(struct server *s, char *why)
