@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,12 +18,37 @@
 
 /* ---- the server's name ---- */
 
-/* A resolver that hangs cannot be ended: what it works on then stays. */
+/* A resolver cannot be told to hurry, so it has a thread of its own. Whoever comes last, it or the one who
+ * waited, frees the lookup. */
 struct lookup {
-    struct gaicb request;
-    struct addrinfo hints;
-    char host[256], port[8];
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool done, abandoned; /* under lock, as is the result */
+    int err;
+    struct addr found;
+    char host[256], port[8]; /* not changed once the thread runs */
 };
+
+static void lookup_free(struct lookup *l)
+{
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+static struct lookup *lookup_new(void)
+{
+    struct lookup *l = calloc(1, sizeof *l);
+    pthread_condattr_t monotonic;
+    if (!l)
+        return NULL;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&l->lock, NULL);
+    return l;
+}
 
 static int split(const char *server, struct lookup *l)
 {
@@ -51,37 +77,59 @@ static int choose(const struct addrinfo *list, struct addr *ret)
     return -EHOSTUNREACH;
 }
 
-static int resolve(struct lookup *l, int64_t until_us, struct addr *ret)
+static void *resolve(void *arg)
 {
-    struct gaicb *list[1] = {&l->request};
-    l->hints = (struct addrinfo){.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
-    l->request = (struct gaicb){.ar_name = l->host, .ar_service = l->port, .ar_request = &l->hints};
-    int err = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-    while (!err && gai_error(&l->request) == EAI_INPROGRESS) {
-        int64_t left_us = until_us - clock_now_us();
-        if (left_us <= 0)
-            return -ETIMEDOUT;
-        struct timespec left = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
-        gai_suspend((const struct gaicb *const *)list, 1, &left);
-    }
+    struct lookup *l = arg;
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *list = NULL;
+    struct addr found;
+    int err = getaddrinfo(l->host, l->port, &hints, &list) ? -EHOSTUNREACH : choose(list, &found);
+    if (list)
+        freeaddrinfo(list);
+    pthread_mutex_lock(&l->lock);
+    l->err = err;
     if (!err)
-        err = gai_error(&l->request);
-    int found = err ? -EHOSTUNREACH : choose(l->request.ar_result, ret);
-    if (!err)
-        freeaddrinfo(l->request.ar_result);
-    return found;
+        l->found = found;
+    l->done = true;
+    bool last = l->abandoned;
+    pthread_cond_signal(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    if (last)
+        lookup_free(l);
+    return NULL;
+}
+
+/* Waits for the thread. True when it is over and the lookup ours to free. */
+static bool wait_for(struct lookup *l, int64_t until_us)
+{
+    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    pthread_mutex_lock(&l->lock);
+    while (!l->done && pthread_cond_timedwait(&l->changed, &l->lock, &until) != ETIMEDOUT)
+        ;
+    bool done = l->done;
+    l->abandoned = !done;
+    pthread_mutex_unlock(&l->lock);
+    return done;
 }
 
 static int find_server(const char *server, int64_t until_us, struct addr *ret)
 {
-    struct lookup *l = calloc(1, sizeof *l);
+    struct lookup *l = lookup_new();
+    pthread_t thread;
     if (!l)
         return -ENOMEM;
     int err = split(server, l);
     if (!err)
-        err = resolve(l, until_us, ret);
-    if (err != -ETIMEDOUT || gai_cancel(&l->request) == EAI_CANCELED)
-        free(l);
+        err = -pthread_create(&thread, NULL, resolve, l);
+    if (!err) {
+        pthread_detach(thread);
+        if (!wait_for(l, until_us))
+            return -ETIMEDOUT;
+        err = l->err;
+        if (!err)
+            *ret = l->found;
+    }
+    lookup_free(l);
     return err;
 }
 

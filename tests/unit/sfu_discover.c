@@ -1,7 +1,10 @@
 /* The public address, asked of a STUN server: answered, refused, not answered. */
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,6 +167,38 @@ static void silence_ends_in_time(void **state)
     assert_int_equal(s.requests, 3);
 }
 
+/* ---- a resolver that hangs ---- */
+
+static sem_t released, resolved;
+
+/* In front of libc's: one name is not resolved before the test says so. */
+int getaddrinfo(const char *restrict host, const char *restrict port, const struct addrinfo *restrict hints,
+    struct addrinfo **restrict ret)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (strcmp(host, "hangs.example") != 0)
+        return real(host, port, hints, ret);
+    sem_wait(&released);
+    int err = real("127.0.0.1", port, hints, ret);
+    sem_post(&resolved);
+    return err;
+}
+
+static void a_resolver_that_hangs_is_left_behind(void **state)
+{
+    struct addr mapped = {.port = 77};
+    (void)state;
+    sem_init(&released, 0, 0);
+    sem_init(&resolved, 0, 0);
+    int64_t began_us = clock_now_us();
+    assert_int_equal(sfu_discover("hangs.example:3478", &mapped), -ETIMEDOUT);
+    assert_in_range(clock_now_us() - began_us, SFU_DISCOVER_US, SFU_DISCOVER_US + 2000000);
+    assert_int_equal(mapped.port, 77);
+    sem_post(&released); /* what it finds now, nobody wants */
+    sem_wait(&resolved);
+}
+
 static void what_is_no_address_is_refused(void **state)
 {
     struct addr mapped;
@@ -183,6 +218,7 @@ int main(void)
         cmocka_unit_test(an_address_in_brackets_is_one),
         cmocka_unit_test(an_error_is_no_address),
         cmocka_unit_test(silence_ends_in_time),
+        cmocka_unit_test(a_resolver_that_hangs_is_left_behind),
         cmocka_unit_test(what_is_no_address_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
