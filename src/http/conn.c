@@ -48,16 +48,26 @@ static void on_closed(void *arg)
     conn_release(arg);
 }
 
+static void count_starting(struct http *h, int change)
+{
+    pthread_mutex_lock(&h->lock);
+    h->starting += (unsigned)change;
+    pthread_cond_signal(&h->idle);
+    pthread_mutex_unlock(&h->lock);
+}
+
 void conn_notify(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
 {
     struct http *h = cls;
     (void)context;
-    if (code != MHD_CONNECTION_NOTIFY_CLOSED)
-        return;
-    struct http_conn *c = conn_of(mhd);
-    c->closed_call = (struct loop_call){.fn = on_closed, .arg = c};
-    loop_call_post(h->loop, &c->closed_call);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        count_starting(h, -1);
+    } else {
+        struct http_conn *c = conn_of(mhd);
+        c->closed_call = (struct loop_call){.fn = on_closed, .arg = c};
+        loop_call_post(h->loop, &c->closed_call);
+    }
 }
 
 /* From here on the connection is libmicrohttpd's; c is its hold. */
@@ -71,8 +81,11 @@ static void hand_over(struct http_conn *c)
     addr_to_sockaddr(&c->remote, &peer.sa);
     int fd = c->fd;
     c->fd = -1; /* closed by libmicrohttpd, whatever happens */
-    if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&peer, sizeof peer) != MHD_YES)
+    count_starting(h, 1);
+    if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&peer, sizeof peer) != MHD_YES) {
+        count_starting(h, -1);
         conn_release(c);
+    }
 }
 
 char *conn_refusal(const struct http *h, int status, const char *code, const char *message)

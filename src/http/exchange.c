@@ -206,6 +206,7 @@ static enum MHD_Result hand_over(struct http_request *req)
     MHD_suspend_connection(req->mhd);
     pthread_mutex_lock(&h->lock);
     bool stopping = h->stopping;
+    h->answering++;
     if (!stopping) {
         list_add_tail(&h->pending, &req->link);
         atomic_fetch_add_explicit(&req->refs, 1, memory_order_relaxed);
@@ -262,6 +263,12 @@ void request_on_completed(
     *context = NULL;
     if (!req)
         return;
+    if (req->handed) {
+        pthread_mutex_lock(&req->http->lock);
+        req->http->answering--;
+        pthread_cond_signal(&req->http->idle);
+        pthread_mutex_unlock(&req->http->lock);
+    }
     if (req->upgrade)
         upgrade_failed(req->upgrade);
     request_unref(req);

@@ -70,6 +70,8 @@ struct http {
     pthread_cond_t idle;  /* some of what http_stop waits for went away */
     bool stopping;        /* also read by control without the lock, which alone writes it */
     bool quiet;           /* nothing is left to wait for */
+    unsigned starting;    /* connections handed to libmicrohttpd that its thread has not taken up */
+    unsigned answering;   /* requests that control was given, until their answers are sent */
     struct list pending;  /* struct http_request handed to control and not answered */
 
     _Atomic uint64_t count_connections, count_refused_total, count_refused_address, count_requests;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "http/front.h"
 #include "net/clock.h"
@@ -238,6 +239,28 @@ static void stop_end(void *arg)
     wheel_cancel(&h->stop_timer);
 }
 
+/* Waits for WebSockets to end, answers to be sent, and connections on their way to libmicrohttpd to be taken
+ * up (when it ends, it looks at them without its lock). One that it failed to take up is never counted off,
+ * hence the limit. */
+static void wait_quiet(struct http *h, int grace_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += grace_ms / 1000;
+    until.tv_nsec += grace_ms % 1000 * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&h->lock);
+    while (!h->quiet) /* control's timer sees to it */
+        pthread_cond_wait(&h->idle, &h->lock);
+    while (h->answering > 0 && pthread_cond_timedwait(&h->idle, &h->lock, &until) == 0)
+        ;
+    until.tv_sec += 1;
+    while (h->starting > 0 && pthread_cond_timedwait(&h->idle, &h->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&h->lock);
+}
+
 void http_stop(struct http *h, int grace_ms)
 {
     if (!h->started)
@@ -248,10 +271,7 @@ void http_stop(struct http *h, int grace_ms)
         stop_begin(&begin); /* the control thread does not run, so nobody is waited for */
         say_quiet(h);
     }
-    pthread_mutex_lock(&h->lock);
-    while (!h->quiet)
-        pthread_cond_wait(&h->idle, &h->lock);
-    pthread_mutex_unlock(&h->lock);
+    wait_quiet(h, grace_ms);
     MHD_stop_daemon(h->daemon);
     h->daemon = NULL;
     /* What its thread posted last runs in the first of these, and what that posted in the second. */

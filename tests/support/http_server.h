@@ -23,7 +23,8 @@ struct server {
     int opened, closed, messages;
     uint16_t close_code; /* of the last that closed */
     enum ws_cause close_cause;
-    int refused_sends; /* ws_send_* that returned an error */
+    int refused_sends;       /* ws_send_* that returned an error */
+    int laters, laters_done; /* of GET /later */
 };
 
 /* Routes:
