@@ -124,6 +124,7 @@ struct room_private {
     UT_hash_handle hh; /* server->by_name */
     struct room *room;
     int64_t created_us, left_us; /* left_us: the last one left; 0: somebody is here or nobody ever came */
+    uint32_t standard;           /* participants that keep the room alive */
     bool closing;
     bool counts_dirty;
     int64_t counts_told_us;

@@ -161,11 +161,16 @@ int room_set_metadata(struct room *r, const char *metadata)
     return 0;
 }
 
-/* Agents and recorders do not keep a room alive and do not count (LiveKit's rule). */
+/* Agents and recorders are there because others are: they do not keep a room alive and do not count. */
+static bool is_dependent(const struct participant *p)
+{
+    return p->kind == PARTICIPANT_AGENT || p->kind == PARTICIPANT_EGRESS || p->permission.recorder ||
+           p->permission.agent;
+}
+
 bool participant_counts(const struct participant *p)
 {
-    return !p->permission.hidden && !p->permission.recorder && !p->permission.agent &&
-           p->kind != PARTICIPANT_AGENT && p->kind != PARTICIPANT_EGRESS;
+    return !p->permission.hidden && !is_dependent(p);
 }
 
 void room_count(struct room *r)
@@ -177,7 +182,7 @@ void room_count(struct room *r)
         const struct participant *p = list_entry(l, struct participant, link);
         if (p->permission.recorder)
             recording = true;
-        if (p->kind != PARTICIPANT_AGENT && p->kind != PARTICIPANT_EGRESS && !p->permission.recorder)
+        if (!is_dependent(p))
             standard++;
         if (!participant_counts(p))
             continue;
@@ -188,7 +193,11 @@ void room_count(struct room *r)
         r->priv->counts_dirty = true;
     r->participant_count = members;
     r->publisher_count = publishers;
-    r->priv->left_us = standard ? 0 : server_now_us(r->server);
+    if (standard)
+        r->priv->left_us = 0;
+    else if (r->priv->standard)
+        r->priv->left_us = server_now_us(r->server);
+    r->priv->standard = standard;
     if (recording != r->active_recording) {
         r->active_recording = recording;
         tell_room_update(r);
@@ -198,12 +207,8 @@ void room_count(struct room *r)
 static bool room_expired(const struct room *r, int64_t now_us)
 {
     const struct room_private *priv = r->priv;
-    list_for_each(l, &r->participants)
-    {
-        const struct participant *p = list_entry(l, struct participant, link);
-        if (p->kind != PARTICIPANT_AGENT && p->kind != PARTICIPANT_EGRESS && !p->permission.recorder)
-            return false;
-    }
+    if (priv->standard)
+        return false;
     if (priv->left_us)
         return now_us - priv->left_us >= r->departure_timeout_s * 1000000ll;
     return now_us - priv->created_us >= r->empty_timeout_s * 1000000ll;
