@@ -149,13 +149,13 @@ static void media_failed(struct room_peer *peer, const char *reason)
         p->identity, p->sid, reason);
     if (!p->priv->failed_us)
         p->priv->failed_us = server_now_us(p->room->server);
-    if (!p->signal_lost && p->ops->leave) {
-        const struct participant_ops *ops = p->ops;
-        void *arg = p->arg;
-        p->signal_lost = true;
-        p->ops = NULL;
-        ops->leave(arg, LEAVE_CONNECTION_TIMEOUT, LEAVE_RESUME);
-    }
+    if (p->signal_lost)
+        return;
+    TELL(p, leave, LEAVE_CONNECTION_TIMEOUT, LEAVE_RESUME);
+    p->ops = NULL;
+    p->arg = NULL;
+    p->signal_lost = true;
+    p->priv->signal_lost_us = server_now_us(p->room->server); /* media may come back, and nobody with it */
 }
 
 static void peer_state(struct room_server *rs, struct room_peer *peer, const struct sfu_event *e)
