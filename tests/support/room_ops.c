@@ -356,12 +356,16 @@ static void on_claims_changed(void *arg)
     note(arg, NOTE_CLAIMS, "%s", "");
 }
 
+/* The last word to a session; a newer one may have begun. */
 static void on_leave(void *arg, enum leave_reason reason, enum leave_action action)
 {
-    struct guest *g = guest_of(arg);
-    note(arg, NOTE_LEAVE, "%d %d", reason, action);
-    g->session->over = true;
-    g->p = NULL;
+    struct guest_session *s = arg;
+    assert_false(s->over);
+    struct note *n = note_add(s->guest, NOTE_LEAVE);
+    snprintf(n->text, sizeof n->text, "%d %d", reason, action);
+    s->over = true;
+    if (s == s->guest->session)
+        s->guest->p = NULL;
 }
 
 const struct participant_ops guest_ops = {
