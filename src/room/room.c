@@ -138,7 +138,8 @@ void room_delete(struct room *r, enum leave_reason reason)
 
 static void tell_room_update(struct room *r)
 {
-    r->version_us = server_wall_us(r->server);
+    int64_t wall_us = server_wall_us(r->server);
+    r->version_us = wall_us > r->version_us ? wall_us : r->version_us + 1; /* clients drop what looks old */
     list_for_each(l, &r->participants)
     {
         struct participant *p = list_entry(l, struct participant, link);

@@ -69,6 +69,13 @@ static const char *default_stream(enum track_source s)
     return "unknown";
 }
 
+/* Versions only grow, also when the wall clock is set back: clients drop what looks old. */
+static void touch(struct room_track *t)
+{
+    int64_t wall_us = server_wall_us(t->t.publisher->room->server);
+    t->t.version_us = wall_us > t->t.version_us ? wall_us : t->t.version_us + 1;
+}
+
 /* Layers get the rid and spatial index that LiveKit's clients use for their quality. */
 static void fill_layers(struct track_layer *layers, uint8_t n)
 {
@@ -116,7 +123,7 @@ struct room_track *track_new(struct participant *p, const struct track_desc *d)
             c->layer_mode = svc ? 2 : 1;
         }
     }
-    t->t.version_us = server_wall_us(p->room->server);
+    touch(t);
     list_init(&t->t.link);
     list_init(&t->t.subscriptions);
     return t;
@@ -308,7 +315,7 @@ void track_publish(struct room_track *t, struct room_peer *peer, const struct sd
     list_del(&t->t.link);
     list_add_tail(&p->tracks, &t->t.link);
     t->t.published = true;
-    t->t.version_us = server_wall_us(rs);
+    touch(t);
     announce_track(t, s);
     log_info("track.published", "room=%s identity=%s track=%s mime=%s mid=%s layers=%u", p->room->name,
         p->identity, t->t.sid, t->t.mime, t->t.mid, s->n_rids);
@@ -330,7 +337,7 @@ void track_republish(struct room_track *t, const struct sdp_section_result *s)
     describe_codec(t, s);
     announce_track(t, s);
     if (codec_changed) {
-        t->t.version_us = server_wall_us(t->t.publisher->room->server);
+        touch(t);
         participant_changed(t->t.publisher, true);
     }
 }
@@ -378,7 +385,7 @@ void track_end(struct room_track *t)
 static void set_muted(struct room_track *t)
 {
     struct room_server *rs = t->t.publisher->room->server;
-    t->t.version_us = server_wall_us(rs);
+    touch(t);
     if (t->t.published) {
         struct sfu_command c = {
             .type = SFU_TRACK_MUTE, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
@@ -430,7 +437,7 @@ enum request_reason participant_update_audio(
         t->desc.stereo |= features[i] == 0;
         t->desc.disable_dtx |= features[i] == 1;
     }
-    t->version_us = server_wall_us(p->room->server);
+    touch(track_private(t));
     participant_changed(p, true);
     return REQUEST_OK;
 }
@@ -445,7 +452,7 @@ enum request_reason participant_update_video(
         return REQUEST_INVALID_REQUEST;
     t->desc.width = width;
     t->desc.height = height;
-    t->version_us = server_wall_us(p->room->server);
+    touch(track_private(t));
     participant_changed(p, true);
     return REQUEST_OK;
 }
