@@ -37,8 +37,8 @@ unsigned sfu_workers(const struct sfu *s);
 /* How many workers make sense here: the processors in our affinity mask and cgroup quota. */
 unsigned sfu_workers_default(void);
 
-/* Asks a STUN server, "host:port", for our public address; *ret has port 0. Blocks SFU_DISCOVER_US at most. 0, or
- * -errno with a warning logged. Any thread. */
+/* Asks a STUN server, "host:port", for our public address; *ret has port 0. Blocks SFU_DISCOVER_US at most.
+ * 0, or -errno with a warning logged. Any thread. */
 int sfu_discover(const char *server, struct addr *ret);
 
 /* ---- control thread ---- */

@@ -68,7 +68,9 @@ static void control_characters_are_refused(void **state)
     BAD("a\tb", NAMES_CONTROL);
     BAD("\x1b[31mred", NAMES_CONTROL);
     BAD("a\x7f", NAMES_CONTROL);
-    BAD("a\xc2\x85" "b", NAMES_CONTROL);
+    BAD("a\xc2\x85"
+        "b",
+        NAMES_CONTROL);
     BAD("a\u2028b", NAMES_CONTROL);
     BAD("abc\u202e"
         "dcb",
