@@ -40,12 +40,17 @@ async function isFree(port) {
 }
 
 export class Server {
-    /** @param {{args?: string[], port?: number}} options */
+    /**
+     * @param {{args?: string[], port?: number, host?: string, wrap?: string[]}} options
+     * wrap: a command that runs the server, as ['ip', 'netns', 'exec', NAME]; host: where it is reached then
+     */
     static async start(options = {}) {
         const s = new Server();
         s.port = options.port ?? (await freeBlock());
+        s.host = options.host ?? 'localhost';
         s.log = '';
-        s.child = spawn(binary, ['--dev', '--port', String(s.port), '--set', `http.web_root=${top}web/dist`, ...(options.args ?? [])], {
+        const command = [...(options.wrap ?? []), binary];
+        s.child = spawn(command[0], [...command.slice(1), '--dev', '--port', String(s.port), '--set', `http.web_root=${top}web/dist`, ...(options.args ?? [])], {
             stdio: ['ignore', 'pipe', 'pipe'],
         });
         s.exited = once(s.child, 'exit').then(([code, signal]) => (s.status = { code, signal }));
@@ -56,11 +61,11 @@ export class Server {
     }
 
     get http() {
-        return `http://localhost:${this.port}`;
+        return `http://${this.host}:${this.port}`;
     }
 
     get ws() {
-        return `ws://localhost:${this.port}`;
+        return `ws://${this.host}:${this.port}`;
     }
 
     async ready() {
