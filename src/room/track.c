@@ -90,6 +90,20 @@ static void fill_layers(struct track_layer *layers, uint8_t n)
     }
 }
 
+/* What a client leaves out of one of a track's codecs. */
+static void fill_codec(const struct track_desc *d, struct track_codec *c)
+{
+    if (!c->layer_count && d->kind == TRACK_VIDEO) {
+        memcpy(c->layers, d->layers, sizeof c->layers);
+        c->layer_count = d->layer_count;
+    }
+    fill_layers(c->layers, c->layer_count);
+    if (!c->layer_mode && d->kind == TRACK_VIDEO) {
+        bool svc = strcasecmp(c->mime, "video/vp9") == 0 || strcasecmp(c->mime, "video/av1") == 0;
+        c->layer_mode = svc ? 2 : 1;
+    }
+}
+
 struct room_track *track_new(struct participant *p, const struct track_desc *d)
 {
     struct room_track *t = calloc(1, sizeof *t);
@@ -111,18 +125,8 @@ struct room_track *track_new(struct participant *p, const struct track_desc *d)
         t->t.desc.codec_count = 1;
         text_copy(t->t.desc.codecs[0].cid, sizeof t->t.desc.codecs[0].cid, d->cid);
     }
-    for (uint8_t i = 0; i < t->t.desc.codec_count; i++) {
-        struct track_codec *c = &t->t.desc.codecs[i];
-        if (!c->layer_count && d->kind == TRACK_VIDEO) {
-            memcpy(c->layers, t->t.desc.layers, sizeof c->layers);
-            c->layer_count = t->t.desc.layer_count;
-        }
-        fill_layers(c->layers, c->layer_count);
-        if (!c->layer_mode && d->kind == TRACK_VIDEO) {
-            bool svc = strcasecmp(c->mime, "video/vp9") == 0 || strcasecmp(c->mime, "video/av1") == 0;
-            c->layer_mode = svc ? 2 : 1;
-        }
-    }
+    for (uint8_t i = 0; i < t->t.desc.codec_count; i++)
+        fill_codec(&t->t.desc, &t->t.desc.codecs[i]);
     touch(t);
     list_init(&t->t.link);
     list_init(&t->t.subscriptions);
@@ -162,9 +166,12 @@ static enum request_reason add_backup_codec(
         if (k == TRACK_CODECS_MAX)
             return REQUEST_LIMIT_EXCEEDED;
         t->desc.codecs[k] = d->codecs[i];
+        fill_codec(&t->desc, &t->desc.codecs[k]);
         if (k == t->desc.codec_count)
             t->desc.codec_count++;
     }
+    touch(track_private(t));
+    participant_changed(p, false);
     TELL(p, track_published, d->codec_count && d->codecs[0].cid[0] ? d->codecs[0].cid : d->cid, t);
     return REQUEST_OK;
 }
@@ -197,6 +204,11 @@ enum request_reason participant_add_track(struct participant *p, const struct tr
     return REQUEST_OK;
 }
 
+static enum track_kind kind_of(const struct sdp_section_result *s)
+{
+    return s->kind == SDP_KIND_VIDEO ? TRACK_VIDEO : TRACK_AUDIO;
+}
+
 static bool names_track(const struct track_desc *d, const char *cid)
 {
     if (strcmp(d->cid, cid) == 0)
@@ -207,9 +219,15 @@ static bool names_track(const struct track_desc *d, const char *cid)
     return false;
 }
 
-static enum track_kind kind_of(const struct sdp_section_result *s)
+/* Is this another description of a published track: its backup codec, or the same source once more? */
+static bool names_published(const struct participant *p, const char *cid)
 {
-    return s->kind == SDP_KIND_VIDEO ? TRACK_VIDEO : TRACK_AUDIO;
+    list_for_each(l, &p->tracks)
+    {
+        if (names_track(&list_entry(l, struct track, link)->desc, cid))
+            return true;
+    }
+    return false;
 }
 
 static bool queued_behind_another(struct participant *p, const struct track *t)
@@ -242,6 +260,8 @@ struct room_track *track_for_section(struct room_peer *peer, const struct sdp_se
             return track_private(t);
         first = first ? first : t;
     }
+    if (s->msid_track && names_published(p, s->msid_track))
+        return NULL;
     return first ? track_private(first) : NULL;
 }
 
@@ -266,7 +286,8 @@ const struct sdp_section_result *peer_section_for_track(struct room_peer *peer, 
             continue;
         if (s->msid_track && names_track(d, s->msid_track))
             return s;
-        first = first ? first : s;
+        if (!first && !(s->msid_track && names_published(peer->participant, s->msid_track)))
+            first = s;
     }
     return first;
 }
@@ -457,6 +478,15 @@ enum request_reason participant_update_video(
     return REQUEST_OK;
 }
 
+/* The client goes on sending there until its next offer: not to be taken for another track's. */
+static void forget_section(struct room_track *t)
+{
+    struct sdp_result *result = t->peer->result;
+    for (unsigned i = 0; i < result->n_sections; i++)
+        if (result->sections[i].mid && strcmp(result->sections[i].mid, t->t.mid) == 0)
+            result->sections[i].dir = (enum sdp_dir)(result->sections[i].dir & ~(unsigned)SDP_RECVONLY);
+}
+
 /* Ends what the permission no longer allows, and tells the client so. */
 void tracks_check_permission(struct participant *p)
 {
@@ -468,6 +498,8 @@ void tracks_check_permission(struct participant *p)
             if (source_allowed(&p->permission, t->desc.source))
                 continue;
             TELL(p, track_unpublished, t);
+            if (t->published)
+                forget_section(track_private(t));
             track_end(track_private(t));
         }
     }
