@@ -193,12 +193,10 @@
 #define SFU_RECV_ROUNDS 8 /* batches read from the socket before others get their turn */
 
 /* ---- control, api, start and stop ---- */
-#define HUB_ADDRESSES_US                                                                                     \
-    10000000                /* interfaces are looked at this often: a phone's tethering, a VPN, DHCP         \
-                             */
-#define API_BODY_MAX   4096 /* bytes of a request body: a name of 64 characters, and room for new members */
-#define API_NAME_CHARS 64   /* characters of a participant's or room's name: what a tile shows */
-#define API_HOST_MAX   259  /* bytes of a Host field: a DNS name of 253, a port */
-#define STOP_GRACE_MS  1000 /* goodbyes may take this long to reach slow clients */
+#define HUB_ADDRESSES_US 10000000 /* interfaces are looked at this often: VPNs and DHCP change them */
+#define API_BODY_MAX     4096 /* bytes of a request body: a name of 64 characters, and room for new members */
+#define API_NAME_CHARS   64   /* characters of a participant's or room's name: what a tile shows */
+#define API_HOST_MAX     259  /* bytes of a Host field: a DNS name of 253, a port */
+#define STOP_GRACE_MS    1000 /* goodbyes may take this long to reach slow clients */
 
 #endif
