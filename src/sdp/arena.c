@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHUNK_SIZE 8192 /* bytes of an ordinary chunk; larger things get one of their own */
+#define CHUNK_MIN 1024  /* bytes of the first chunk: a data-only description fits into two */
+#define CHUNK_MAX 65536 /* chunks double up to here; larger things get one of their own */
 
 struct chunk {
     struct chunk *next;
@@ -15,12 +16,16 @@ struct chunk {
 
 struct sdp_arena {
     struct chunk *head;
+    size_t next_size; /* of the next ordinary chunk */
     bool failed;
 };
 
 struct sdp_arena *sdp_arena_new(void)
 {
-    return calloc(1, sizeof(struct sdp_arena));
+    struct sdp_arena *a = calloc(1, sizeof *a);
+    if (a)
+        a->next_size = CHUNK_MIN;
+    return a;
 }
 
 void sdp_arena_free(struct sdp_arena *a)
@@ -40,26 +45,38 @@ bool sdp_arena_failed(const struct sdp_arena *a)
     return a->failed;
 }
 
+/* A new chunk for size bytes, in front of the others; one that is made for one large thing goes behind the
+ * open one, which stays in use. */
+static struct chunk *add_chunk(struct sdp_arena *a, size_t size)
+{
+    bool large = size > a->next_size;
+    size_t room = large ? size : a->next_size;
+    struct chunk *c = calloc(1, sizeof *c + room);
+    if (!c) {
+        a->failed = true;
+        return NULL;
+    }
+    c->size = room;
+    if (large && a->head) {
+        c->next = a->head->next;
+        a->head->next = c;
+        return c;
+    }
+    c->next = a->head;
+    a->head = c;
+    if (a->next_size < CHUNK_MAX)
+        a->next_size *= 2;
+    return c;
+}
+
 void *sdp_arena_alloc(struct sdp_arena *a, size_t size)
 {
     size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     struct chunk *c = a->head;
-    if (!c || c->size - c->used < size) {
-        size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
-        c = calloc(1, sizeof *c + room);
-        if (!c) {
-            a->failed = true;
-            return NULL;
-        }
-        c->size = room;
-        if (a->head && room > CHUNK_SIZE) { /* a chunk of its own: the open one stays open */
-            c->next = a->head->next;
-            a->head->next = c;
-        } else {
-            c->next = a->head;
-            a->head = c;
-        }
-    }
+    if (!c || c->size - c->used < size)
+        c = add_chunk(a, size);
+    if (!c)
+        return NULL;
     void *p = &c->data[c->used];
     c->used += size;
     return p;
