@@ -86,10 +86,9 @@ void dtls_session_free(struct dtls_session *s)
 
 /* After the handshake a session is idle most of the time: its record buffers (18 KB) exist during calls only.
  * OpenSSL makes them again by itself for reading, but not for writing DTLS. */
-static void hold_buffers(struct dtls_session *s)
+static bool hold_buffers(struct dtls_session *s)
 {
-    if (s->state != DTLS_HANDSHAKE)
-        (void)SSL_alloc_buffers(s->ssl);
+    return s->state == DTLS_HANDSHAKE || SSL_alloc_buffers(s->ssl);
 }
 
 static void drop_buffers(struct dtls_session *s)
@@ -206,9 +205,8 @@ static void export_keys(struct dtls_session *s, struct dtls_keys *keys)
 /* Sends close_notify. */
 static void say_goodbye(struct dtls_session *s)
 {
-    hold_buffers(s);
-    ERR_clear_error();
-    (void)SSL_shutdown(s->ssl);
+    if (hold_buffers(s))
+        (void)SSL_shutdown(s->ssl);
     ERR_clear_error();
 }
 
@@ -355,9 +353,8 @@ void dtls_session_timeout(struct dtls_session *s, int64_t now_us)
         end(s, DTLS_FAILED_TIMEOUT, NULL);
         return;
     }
-    hold_buffers(s);
     ERR_clear_error();
-    int r = DTLSv1_handle_timeout(s->ssl);
+    int r = hold_buffers(s) ? DTLSv1_handle_timeout(s->ssl) : 0;
     if (r > 0)
         s->stats.retransmissions++;
     if (r < 0)
@@ -377,8 +374,9 @@ int dtls_session_write(struct dtls_session *s, const uint8_t *data, size_t len)
         return -ENOTCONN;
     if (len == 0 || len > DTLS_PAYLOAD_MAX)
         return -EMSGSIZE;
-    hold_buffers(s);
     ERR_clear_error();
+    if (!hold_buffers(s))
+        return -ENOMEM;
     int n = SSL_write(s->ssl, data, (int)len);
     if (n <= 0)
         fail(s);
