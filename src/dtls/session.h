@@ -85,7 +85,7 @@ void dtls_session_timeout(struct dtls_session *s, int64_t now_us);
 int64_t dtls_session_next_timeout_us(const struct dtls_session *s); /* INT64_MAX: nothing due */
 
 /* Sends one record of 1 to DTLS_PAYLOAD_MAX bytes. 0, -ENOTCONN before established or after the end,
- * -EMSGSIZE. */
+ * -EMSGSIZE or -ENOMEM. */
 int dtls_session_write(struct dtls_session *s, const uint8_t *data, size_t len);
 
 /* Sends close_notify if the handshake is over, then calls closed(DTLS_CLOSED_LOCAL). Nothing if closed
