@@ -185,6 +185,9 @@ static enum MHD_Result queue(struct http_request *req)
 {
     if (!req->response)
         return MHD_NO;
+    char from[ADDR_TEXT_MAX]; /* the query stays out of it: it may hold a token */
+    log_debug("http.request", "method=%s path=%s status=%d from=%s", req->method, req->path ? req->path : "-",
+        req->status, addr_text(&req->remote, from));
     return MHD_queue_response(req->mhd, (unsigned)req->status, req->response);
 }
 

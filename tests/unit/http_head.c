@@ -95,7 +95,7 @@ static char *long_line(size_t len, const char *rest)
     memset(text, 'a', len);
     memcpy(text, "GET /", 5);
     memcpy(text + len - 9, " HTTP/1.1", 9);
-    strcpy(text + len, rest);
+    memcpy(text + len, rest, strlen(rest) + 1);
     return text;
 }
 
