@@ -202,12 +202,14 @@ bool source_allowed(const struct permission *perm, enum track_source s);
 void subscriptions_reconcile(struct participant *subscriber, struct track *t);
 void subscriptions_reconcile_all(struct participant *subscriber);
 void subscriptions_of_new_track(struct track *t);
+void subscriptions_renew(struct track *t); /* its codec changed: everyone needs a section that takes it */
 void subscription_end(struct subscription *s);
 void subscription_start(struct subscription *s, const struct sdp_section_result *section);
 void subscription_stop(struct subscription *s);  /* the media side forgets it */
 void subscription_apply(struct subscription *s); /* settings -> media side */
 struct choice *choice_of(struct participant *p, const char *sid, bool make);
 void choices_expire(struct participant *p, int64_t now_us);
+void choices_forget(const struct track *t);
 void choices_done(struct participant *p);
 void permissions_done(struct participant *p);
 

@@ -209,16 +209,10 @@ static void sub_event(struct room_server *rs, const struct sfu_event *e)
     HASH_FIND_INT(rs->subs, &e->sub, s);
     if (!s)
         return;
-    struct track *t = s->track;
-    if (e->type == SFU_EVENT_SUB_LAYER) {
+    if (e->type == SFU_EVENT_SUB_LAYER)
         s->layer = e->layer.layer;
-        return;
-    }
-    s->live = true;
-    if (t->announced_subscribed)
-        return;
-    t->announced_subscribed = true;
-    TELL(t->publisher, track_subscribed, t);
+    else
+        s->live = true;
 }
 
 void room_server_event(struct room_server *rs, const struct sfu_event *e)

@@ -35,6 +35,18 @@ void choices_done(struct participant *p)
     }
 }
 
+/* The track is gone, and its sid with it. */
+void choices_forget(const struct track *t)
+{
+    list_for_each(l, &t->publisher->room->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        struct choice *c = choice_of(p, t->sid, false);
+        if (c)
+            choice_free(p, c);
+    }
+}
+
 void choices_expire(struct participant *p, int64_t now_us)
 {
     struct choice *c, *next;
@@ -254,6 +266,10 @@ void subscription_start(struct subscription *s, const struct sdp_section_result 
     c.sub_add.section.rid_count = c.sub_add.section.ssrc_count = 0;
     rs->host.post(rs->host.arg, &c);
     subscription_apply(s);
+    if (!t->t.announced_subscribed) {
+        t->t.announced_subscribed = true;
+        TELL(t->t.publisher, track_subscribed, &t->t);
+    }
     log_debug("subscription.started", "room=%s subscriber=%s track=%s mid=%s sub=%u", p->room->name,
         p->identity, t->t.sid, s->mid, s->number);
     demand_update(t, server_now_us(rs));
@@ -336,6 +352,18 @@ void subscriptions_reconcile_all(struct participant *p)
         {
             subscriptions_reconcile(p, list_entry(m, struct track, link));
         }
+    }
+}
+
+void subscriptions_renew(struct track *t)
+{
+    list_for_each(l, &t->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_track);
+        subscription_stop(s);
+        peer_unbind(s->subscriber->subscriber, s);
+        s->codec_failed = false;
+        negotiation_needed(s->subscriber);
     }
 }
 

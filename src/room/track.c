@@ -354,12 +354,14 @@ void track_republish(struct room_track *t, const struct sdp_section_result *s)
 {
     if (!s->n_codecs)
         return;
-    bool codec_changed = t->codec != s->codecs[0].id;
+    const struct sdp_bound_codec *c = &s->codecs[0];
+    bool codec_changed = t->codec != c->id || !sdp_codec_same_format(c->id, t->fmtp, c->fmtp);
     describe_codec(t, s);
     announce_track(t, s);
     if (codec_changed) {
         touch(t);
         participant_changed(t->t.publisher, true);
+        subscriptions_renew(&t->t);
     }
 }
 
@@ -387,6 +389,7 @@ void track_end(struct room_track *t)
     while (!list_empty(&t->t.subscriptions))
         subscription_end(list_entry(t->t.subscriptions.next, struct subscription, by_track));
     if (published) {
+        choices_forget(&t->t);
         t->t.published = false;
         HASH_DELETE(hh, rs->tracks, t);
         struct sfu_command c = {
