@@ -138,7 +138,8 @@ out:
     return err;
 }
 
-int participant_join(struct room_server *rs, const struct participant_join *j, struct participant **ret)
+/* The checks of participant_join. *ret_room: NULL when it is to be made. */
+static int may_join(struct room_server *rs, const struct participant_join *j, struct room **ret_room)
 {
     int err = check(rs, j);
     if (err)
@@ -146,6 +147,27 @@ int participant_join(struct room_server *rs, const struct participant_join *j, s
     struct room *r = room_find(rs, j->room);
     if (!r && !j->may_create)
         return -ENOENT;
+    struct participant *old = r ? room_participant(r, j->identity) : NULL;
+    struct participant probe = {.permission = j->permission, .kind = j->kind};
+    uint32_t members = r ? r->participant_count - (old && participant_counts(old)) : 0;
+    if (r && r->max_participants && participant_counts(&probe) && members >= r->max_participants)
+        return -EUSERS;
+    *ret_room = r;
+    return 0;
+}
+
+int participant_may_join(struct room_server *rs, const struct participant_join *j)
+{
+    struct room *r;
+    return may_join(rs, j, &r);
+}
+
+int participant_join(struct room_server *rs, const struct participant_join *j, struct participant **ret)
+{
+    struct room *r;
+    int err = may_join(rs, j, &r);
+    if (err)
+        return err;
     if (!r) {
         struct room_options o = {.metadata = j->room_metadata,
             .empty_timeout_s = j->room_empty_timeout_s,
@@ -156,10 +178,6 @@ int participant_join(struct room_server *rs, const struct participant_join *j, s
             return err;
     }
     struct participant *old = room_participant(r, j->identity);
-    struct participant probe = {.permission = j->permission, .kind = j->kind};
-    uint32_t members = r->participant_count - (old && participant_counts(old));
-    if (r->max_participants && participant_counts(&probe) && members >= r->max_participants)
-        return -EUSERS;
     struct participant *p;
     err = participant_new(r, j, &p);
     if (err)

@@ -134,6 +134,9 @@ struct room_server;
  * (identity, name, metadata or attributes over their limits), -EINVAL (empty identity or room), -ENOMEM. */
 int participant_join(struct room_server *rs, const struct participant_join *j, struct participant **ret);
 
+/* Would participant_join succeed? Its errors, save those of making the room and of memory. */
+int participant_may_join(struct room_server *rs, const struct participant_join *j);
+
 /* The join response is on its way: state JOINED, the others are told, the server's own offer is made in the
  * two-connection mode. */
 void participant_joined(struct participant *p);

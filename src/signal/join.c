@@ -261,20 +261,36 @@ static int read_all(struct join *in, struct http_request *req, bool v1, bool val
         status = read_request(in, value, why);
     else
         status = read_query(in, req, validating, why);
-    if (status)
-        return status;
-    if (!in->j.may_create && !in->reconnect && !room_find(in->signal->rooms, in->j.room)) {
-        *why = "requested room does not exist"; /* clients look for these words */
-        return 404;
-    }
-    return 0;
+    return status;
 }
 
-static int refused(int err, const struct config *cfg, char *text, size_t size)
+/* Names what exceeds its limit. */
+static void too_long(const struct join *in, char *text, size_t size)
+{
+    const struct config *cfg = in->signal->cfg;
+    const struct {
+        const char *what, *value;
+        int limit;
+    } list[] = {
+        {"identity", in->j.identity, cfg->limits.identity_bytes},
+        {"room name", in->j.room, cfg->limits.room_name_bytes},
+        {"name", in->j.name, cfg->limits.name_bytes},
+        {"metadata", in->j.metadata, cfg->limits.metadata_bytes},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        if (list[i].value && list[i].limit > 0 && strlen(list[i].value) > (size_t)list[i].limit) {
+            snprintf(text, size, "%s is too long: max length %d", list[i].what, list[i].limit);
+            return;
+        }
+    snprintf(text, size, "attributes are too long: max length %d", cfg->limits.attributes_bytes);
+}
+
+/* The HTTP status for an error of participant_join, and its text. */
+static int refused(const struct join *in, int err, char *text, size_t size)
 {
     switch (err) {
     case -ENOENT:
-        snprintf(text, size, "requested room does not exist");
+        snprintf(text, size, "requested room does not exist"); /* clients look for these words */
         return 404;
     case -EUSERS:
         snprintf(text, size, "the room is full");
@@ -283,8 +299,7 @@ static int refused(int err, const struct config *cfg, char *text, size_t size)
         snprintf(text, size, "the server has no room for another room");
         return 503;
     case -ENAMETOOLONG:
-        snprintf(text, size, "identity, name, room, metadata or attributes are too long: max length %d",
-            cfg->limits.identity_bytes);
+        too_long(in, text, size);
         return 400;
     case -EINVAL:
         snprintf(text, size, "identity cannot be empty");
@@ -404,7 +419,7 @@ static void connect_websocket(struct join *in, struct http_request *req)
         in->j.arg = se;
         int err = participant_join(in->signal->rooms, &in->j, &se->p);
         if (err) {
-            int status = refused(err, in->signal->cfg, text, sizeof text);
+            int status = refused(in, err, text, sizeof text);
             session_free(se);
             http_respond_text(req, status, text);
             return;
@@ -427,8 +442,14 @@ static void handle(struct signal *s, struct http_request *req, bool v1, bool val
 {
     struct join in = {.signal = s};
     const char *why = "";
+    char text[160];
     auth_grants_init(&in.grants);
     int status = read_all(&in, req, v1, validating, &why);
+    int err = !status && !in.reconnect ? participant_may_join(s->rooms, &in.j) : 0;
+    if (err) {
+        status = refused(&in, err, text, sizeof text);
+        why = text;
+    }
     if (status) {
         log_info("signal.refused", "status=%d reason=\"%s\"", status, why);
         http_respond_text(req, status, why);
@@ -460,6 +481,13 @@ static void validate_v1(void *arg, struct http_request *req)
     handle(arg, req, true, true);
 }
 
+/* Which other servers there are: a question to hosting services. Not the web client's page, at any rate. */
+static void no_regions(void *arg, struct http_request *req)
+{
+    (void)arg;
+    http_respond_text(req, 404, "this server knows no regions");
+}
+
 int join_routes(struct signal *s, struct http *h)
 {
     const struct http_route routes[] = {
@@ -471,6 +499,7 @@ int join_routes(struct signal *s, struct http *h)
             .plain_status = 404},
         {.method = "GET", .pattern = "/rtc/validate", .fn = validate},
         {.method = "GET", .pattern = "/rtc/v1/validate", .fn = validate_v1},
+        {.method = "GET", .pattern = "/settings/regions", .fn = no_regions},
     };
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         struct http_route r = routes[i];
