@@ -30,19 +30,15 @@ static struct sfu_track *track_by_mid(struct sfu_peer *p, const char *mid)
     return NULL;
 }
 
-static struct sfu_track *track_by_declared(
-    struct sfu_peer *p, uint32_t ssrc, unsigned *ret_stream, bool *ret_rtx)
+static struct sfu_track *track_by_declared(struct sfu_peer *p, uint32_t ssrc)
 {
     list_for_each(l, &p->tracks)
     {
         struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
-        for (unsigned i = 0; i < t->section.ssrc_count; i++) {
-            if (t->section.ssrcs[i].ssrc != ssrc && (t->section.ssrcs[i].rtx != ssrc || !ssrc))
-                continue;
-            *ret_stream = i;
-            *ret_rtx = t->section.ssrcs[i].ssrc != ssrc;
-            return t;
-        }
+        for (unsigned i = 0; i < t->section.ssrc_count; i++)
+            if (t->section.ssrcs[i].ssrc == ssrc ||
+                (t->section.ssrcs[i].rtx && t->section.ssrcs[i].rtx == ssrc))
+                return t;
     }
     return NULL;
 }
@@ -69,37 +65,49 @@ static int rid_index(const struct sfu_section *s, const char *rid)
     for (unsigned i = 0; i < s->rid_count; i++)
         if (strcmp(s->rids[i], rid) == 0)
             return (int)i;
-    return -1;
+    return -ENOENT;
+}
+
+/* Whose packet is it: by mid, by what the description declared, or by a payload type that only one track has.
+ */
+static struct sfu_track *track_of(struct sfu_peer *p, const struct packet *pkt, const struct rtp_packet *h)
+{
+    char mid[RTP_TEXT_MAX + 1];
+    if (rtp_ext_text(h, pkt->data, RTP_EXT_MID, mid))
+        return track_by_mid(p, mid);
+    struct sfu_track *t = track_by_declared(p, h->ssrc);
+    return t ? t : track_by_pt(p, h->pt);
+}
+
+/* Which of the track's streams: by its rid, or by what the description declared. -ENOENT: nothing says it
+ * yet. */
+static int stream_of(
+    const struct sfu_track *t, const struct packet *pkt, const struct rtp_packet *h, bool *ret_rtx)
+{
+    const struct sfu_section *s = &t->section;
+    char rid[RTP_TEXT_MAX + 1];
+    if (s->rid_count && rtp_ext_text(h, pkt->data, RTP_EXT_REPAIRED_RID, rid)) {
+        *ret_rtx = true;
+        return rid_index(s, rid);
+    }
+    if (s->rid_count && rtp_ext_text(h, pkt->data, RTP_EXT_RID, rid))
+        return rid_index(s, rid);
+    for (unsigned i = 0; i < s->ssrc_count; i++)
+        if (s->ssrcs[i].ssrc == h->ssrc || (*ret_rtx && s->ssrcs[i].rtx == h->ssrc))
+            return (int)i;
+    return s->rid_count ? -ENOENT : 0;
 }
 
 static bool identify(
     struct sfu_peer *p, const struct packet *pkt, const struct rtp_packet *h, struct ssrc_ref *ret)
 {
-    char mid[RTP_TEXT_MAX + 1], rid[RTP_TEXT_MAX + 1];
-    unsigned stream = 0;
     bool rtx = false;
-    rtp_ext_text(h, pkt->data, RTP_EXT_MID, mid);
-    struct sfu_track *t = mid[0] ? track_by_mid(p, mid) : NULL;
-    if (!t && !mid[0])
-        t = track_by_declared(p, h->ssrc, &stream, &rtx);
-    if (!t && !mid[0])
-        t = track_by_pt(p, h->pt);
+    struct sfu_track *t = track_of(p, pkt, h);
     if (!t || !codec_by_pt(&t->section, h->pt, &rtx))
         return false;
-    for (unsigned i = 0; i < t->section.ssrc_count; i++)
-        if (t->section.ssrcs[i].ssrc == h->ssrc || (rtx && t->section.ssrcs[i].rtx == h->ssrc))
-            stream = i;
-    if (t->section.rid_count) {
-        bool repaired = rtp_ext_text(h, pkt->data, RTP_EXT_REPAIRED_RID, rid) > 0;
-        if (!repaired && !rtp_ext_text(h, pkt->data, RTP_EXT_RID, rid))
-            return t->section.ssrc_count > 0 &&
-                   (*ret = (struct ssrc_ref){.track = t, .stream = (uint8_t)stream, .rtx = rtx}, true);
-        int index = rid_index(&t->section, rid);
-        if (index < 0)
-            return false;
-        stream = (unsigned)index;
-        rtx |= repaired;
-    }
+    int stream = stream_of(t, pkt, h, &rtx);
+    if (stream < 0)
+        return false;
     *ret = (struct ssrc_ref){.track = t, .stream = (uint8_t)stream, .rtx = rtx};
     return true;
 }
