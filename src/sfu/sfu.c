@@ -217,9 +217,18 @@ int sfu_new(const struct sfu_config *c, struct sfu **ret, char *error, size_t si
     return 0;
 }
 
+/* The cipher library takes its time to start: that must not be a worker's. */
+static void prepare(void *arg)
+{
+    (void)arg;
+    srtp_prepare();
+}
+
 int sfu_start(struct sfu *s)
 {
     int err = sctp_thread_start(&s->sctp);
+    if (!err)
+        err = sctp_thread_call(s->sctp, prepare, NULL);
     for (unsigned i = 0; !err && i < s->worker_count; i++)
         err = worker_start(s->workers[i]);
     return err;

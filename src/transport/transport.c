@@ -18,7 +18,7 @@ struct transport {
     struct srtp_tx *tx;
     struct rtp_extmap extmap;
     enum transport_state state;
-    bool dtls_failed, remote_known, dtls_client, dtls_started;
+    bool established, dtls_failed, remote_known, dtls_client, dtls_started;
     const struct path *reply_path; /* during transport_dtls: where the record came from */
     uint64_t record_highest;       /* epoch and number of the newest DTLS application record */
     bool record_heard;             /* during transport_dtls: there was one */
@@ -46,11 +46,12 @@ static void update_state(struct transport *t)
     case ICE_NEW:
         break;
     case ICE_CONNECTED:
-        if (t->tx)
-            set_state(t, TRANSPORT_CONNECTED, srtp_profile_name(srtp_tx_profile(t->tx)));
+        if (t->established)
+            set_state(t, TRANSPORT_CONNECTED,
+                srtp_profile_name(t->tx ? srtp_tx_profile(t->tx) : SRTP_PROFILE_NONE));
         break;
     case ICE_DISCONNECTED:
-        if (t->tx)
+        if (t->established)
             set_state(t, TRANSPORT_DISCONNECTED, "no checks and no media");
         break;
     case ICE_FAILED:
@@ -75,16 +76,18 @@ static void dtls_established(void *arg, const struct dtls_keys *keys)
 {
     struct transport *t = arg;
     enum srtp_profile profile = (enum srtp_profile)keys->srtp_profile;
-    int err = srtp_profile_is_known(profile) ? 0 : -EPROTONOSUPPORT;
-    if (!err)
+    bool media = profile != SRTP_PROFILE_NONE; /* a client of data channels alone offers no profile */
+    int err = 0;
+    if (media)
         err = srtp_rx_new(profile, keys->remote.key, keys->remote.salt, &t->rx);
-    if (!err)
+    if (media && !err)
         err = srtp_tx_new(profile, keys->local.key, keys->local.salt, &t->tx);
     if (err) {
         t->dtls_failed = true;
-        set_state(t, TRANSPORT_FAILED, "no SRTP profile in common");
+        set_state(t, TRANSPORT_FAILED, "the SRTP keys cannot be used");
         return;
     }
+    t->established = true;
     update_state(t);
 }
 
