@@ -102,6 +102,7 @@
 
 /* ---- rooms ---- */
 #define ROOM_PENDING_TRACKS_MAX 32   /* tracks a client may announce before it negotiates them */
+#define ROOM_ATTRIBUTES_MAX     256  /* attributes of a participant: they are searched one by one */
 #define ROOM_CHOICES_MAX        4096 /* tracks a subscriber may name that do not exist (yet) */
 #define ROOM_PEER_SECTIONS_MAX  SDP_MEDIA_MAX
 #define ROOM_TICK_US            100000 /* deadlines of rooms are looked at this often */

@@ -24,6 +24,8 @@ static int check(const struct room_server *rs, const struct participant_join *j)
         bytes += strlen(j->attributes[i].key) + strlen(j->attributes[i].value);
     if (cfg->limits.attributes_bytes && bytes > (size_t)cfg->limits.attributes_bytes)
         return -ENAMETOOLONG;
+    if (j->attribute_count > ROOM_ATTRIBUTES_MAX)
+        return -ENAMETOOLONG;
     return 0;
 }
 
@@ -349,6 +351,23 @@ void participant_tick(struct participant *p, int64_t now_us)
     }
 }
 
+/* The attributes as they will be; NULL values never come, empty ones delete. 0 or -ENOMEM. */
+static int merge_attributes(
+    const struct attributes *old, const struct attribute *changes, size_t n, struct attributes *ret)
+{
+    struct attributes a = {0};
+    int err = 0;
+    for (size_t i = 0; i < old->n && !err; i++)
+        err = attributes_set(&a, old->items[i].key, old->items[i].value, 0);
+    for (size_t i = 0; i < n && !err; i++)
+        err = attributes_set(&a, changes[i].key, changes[i].value, 0);
+    if (err)
+        attributes_done(&a);
+    else
+        *ret = a;
+    return err;
+}
+
 enum request_reason participant_update_metadata(struct participant *p, const char *name, const char *metadata,
     const struct attribute *attributes, size_t n)
 {
@@ -357,14 +376,18 @@ enum request_reason participant_update_metadata(struct participant *p, const cha
         return REQUEST_NOT_ALLOWED;
     if (too_long(name, cfg->limits.name_bytes) || too_long(metadata, cfg->limits.metadata_bytes))
         return REQUEST_LIMIT_EXCEEDED;
-    size_t bytes = attributes_bytes(&p->attributes);
-    for (size_t i = 0; i < n; i++) {
-        const char *old = attributes_get(&p->attributes, attributes[i].key);
-        bytes += strlen(attributes[i].value) + (old ? 0 : strlen(attributes[i].key));
-        bytes -= old ? strlen(old) : 0;
-    }
-    if (cfg->limits.attributes_bytes && bytes > (size_t)cfg->limits.attributes_bytes)
+    struct attributes merged;
+    if (n > ROOM_ATTRIBUTES_MAX)
         return REQUEST_LIMIT_EXCEEDED;
+    if (merge_attributes(&p->attributes, attributes, n, &merged))
+        return REQUEST_UNCLASSIFIED;
+    if (merged.n > ROOM_ATTRIBUTES_MAX ||
+        (cfg->limits.attributes_bytes && attributes_bytes(&merged) > (size_t)cfg->limits.attributes_bytes)) {
+        attributes_done(&merged);
+        return REQUEST_LIMIT_EXCEEDED;
+    }
+    attributes_done(&p->attributes);
+    p->attributes = merged;
     char *new_name = name && *name ? strdup(name) : NULL;
     char *new_metadata = metadata && *metadata ? strdup(metadata) : NULL;
     if (new_name) {
@@ -375,9 +398,6 @@ enum request_reason participant_update_metadata(struct participant *p, const cha
         free(p->metadata);
         p->metadata = new_metadata;
     }
-    for (size_t i = 0; i < n; i++)
-        attributes_set(
-            &p->attributes, attributes[i].key, attributes[i].value, (size_t)cfg->limits.attributes_bytes);
     participant_changed(p, true);
     TELL(p, claims_changed);
     return REQUEST_OK;
