@@ -1,0 +1,496 @@
+#include "support/sfu_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/hash.h"
+#include "base/rand.h"
+#include "net/clock.h"
+#include "support/nonce_watch.h"
+#include "tls/cert.h"
+
+#define TCP_PORT_FIRST 21800
+#define TCP_PORTS      100
+#define CLIENT_SSRC    77 /* of a client's RTCP */
+
+int64_t sfu_rig_now_us(void)
+{
+    return clock_now_us();
+}
+
+int64_t sfu_rig_patience_us(void)
+{
+    const char *sanitizers = getenv("SANITIZE");
+    return sanitizers && *sanitizers ? 60000000 : 20000000;
+}
+
+int sfu_rig_begin(void **state)
+{
+    (void)state;
+    nonce_watch_start();
+    return 0;
+}
+
+int sfu_rig_end(void **state)
+{
+    (void)state;
+    nonce_watch_stop();
+    return 0;
+}
+
+/* ---- the media side ---- */
+
+static struct dtls_context *context_make(void)
+{
+    struct cert *cert = NULL;
+    struct dtls_context *c = NULL;
+    assert_int_equal(cert_make(&(struct cert_subject){.days = 30}, &cert, NULL), 0);
+    assert_int_equal(dtls_context_new(cert, &c), 0);
+    cert_free(cert);
+    return c;
+}
+
+void sfu_rig_open(struct sfu_rig *r, unsigned workers, const struct sfu_data_ops *data_ops, void *data_arg)
+{
+    char error[256];
+    *r = (struct sfu_rig){.next_id = 1};
+    r->cfg.rtc.buffer_bytes = 1 << 20;
+    r->cfg.rtc.loopback = CONFIG_ON;
+    r->server_dtls = context_make();
+    r->client_dtls = context_make();
+    struct sfu_config config = {.cfg = &r->cfg,
+        .dtls = r->server_dtls,
+        .workers = workers,
+        .data_ops = data_ops,
+        .data_arg = data_arg};
+    int err = -EADDRINUSE;
+    for (int i = 0; err == -EADDRINUSE && i < TCP_PORTS; i++) { /* another test may run beside this one */
+        r->cfg.rtc.tcp_port = TCP_PORT_FIRST + ((int)getpid() + i) % TCP_PORTS;
+        err = sfu_new(&config, &r->sfu, error, sizeof error);
+    }
+    if (err)
+        fail_msg("sfu_new: %s", error);
+    assert_int_equal(sfu_workers(r->sfu), workers);
+    for (unsigned w = 0; w < workers; w++) {
+        size_t n;
+        const struct sfu_candidate *c = sfu_candidates(r->sfu, w, &n);
+        assert_true(n >= 2);
+        r->udp_ports[w] = c[0].addr.port;
+        r->tcp_port = c[n - 1].addr.port;
+        assert_true(!c[0].tcp && c[n - 1].tcp);
+    }
+    assert_int_equal(sfu_start(r->sfu), 0);
+}
+
+static void peer_free(struct sfu_rig_peer *p)
+{
+    for (size_t i = 0; i < p->stream_count; i++)
+        free(p->streams[i].packets);
+    rtc_client_done(&p->client);
+    close(p->fd);
+    free(p);
+}
+
+void sfu_rig_close(struct sfu_rig *r)
+{
+    sfu_stop(r->sfu);
+    assert_int_equal(sfu_post(r->sfu, &(struct sfu_command){.type = SFU_PEER_REMOVE}), -ESHUTDOWN);
+    sfu_free(r->sfu);
+    while (r->peer_count)
+        peer_free(r->peers[--r->peer_count]);
+    dtls_context_free(r->server_dtls);
+    dtls_context_free(r->client_dtls);
+    free(r->events);
+}
+
+void sfu_rig_post(struct sfu_rig *r, const struct sfu_command *c)
+{
+    assert_int_equal(sfu_post(r->sfu, c), 0);
+}
+
+uint32_t sfu_rig_id(struct sfu_rig *r)
+{
+    return r->next_id++;
+}
+
+/* ---- what a client hears ---- */
+
+struct heard_stream *sfu_rig_stream(struct sfu_rig_peer *p, uint32_t ssrc)
+{
+    for (size_t i = 0; i < p->stream_count; i++)
+        if (p->streams[i].ssrc == ssrc)
+            return &p->streams[i];
+    assert_true(p->stream_count < SFU_RIG_STREAMS_MAX);
+    struct heard_stream *s = &p->streams[p->stream_count++];
+    s->ssrc = ssrc;
+    return s;
+}
+
+static void on_rtp(void *arg, const uint8_t *data, size_t len, const struct rtp_packet *h)
+{
+    struct sfu_rig_peer *p = arg;
+    struct heard_stream *s = sfu_rig_stream(p, h->ssrc);
+    if (s->count == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 256;
+        s->packets = realloc(s->packets, s->cap * sizeof *s->packets);
+        assert_non_null(s->packets);
+    }
+    struct heard *heard = &s->packets[s->count++];
+    *heard = (struct heard){.h = *h, .hash = hash_bytes(data, len), .at_us = clock_now_us()};
+    rtp_ext_text(h, data, RTP_EXT_MID, heard->mid);
+    memcpy(heard->head, data + h->payload_off, h->payload_len < SFU_RIG_HEAD ? h->payload_len : SFU_RIG_HEAD);
+    if (h->payload_len)
+        (void)payload_parse(PAYLOAD_VP8, data + h->payload_off, h->payload_len, &heard->payload);
+}
+
+static void on_nack(void *arg, uint32_t media, uint16_t seq)
+{
+    struct heard_stream *s = sfu_rig_stream(arg, media);
+    s->nacked[s->nacks++ % 1024] = seq;
+}
+
+static void on_fir(void *arg, uint32_t media, uint8_t command)
+{
+    (void)command;
+    sfu_rig_stream(arg, media)->firs++;
+}
+
+static void on_cname(void *arg, uint32_t ssrc, const char *cname, size_t len)
+{
+    struct heard_stream *s = sfu_rig_stream(arg, ssrc);
+    assert_true(len < sizeof s->cname);
+    memcpy(s->cname, cname, len);
+    s->cname[len] = 0;
+}
+
+static void reports_take(struct sfu_rig_peer *p, struct cursor *reports)
+{
+    struct rtcp_report report;
+    while (rtcp_report_next(reports, &report)) {
+        struct heard_stream *s = sfu_rig_stream(p, report.ssrc);
+        s->report = report;
+        s->reports++;
+    }
+}
+
+static void block_take(struct sfu_rig_peer *p, const struct rtcp_block *b)
+{
+    struct cursor reports;
+    struct rtcp_sr sr;
+    uint32_t sender, media;
+    if (b->type == RTCP_SR) {
+        assert_int_equal(rtcp_sr_parse(b, &sr, &reports), 0);
+        struct heard_stream *s = sfu_rig_stream(p, sr.ssrc);
+        s->sr = sr;
+        s->sr_us = clock_now_us();
+        s->sender_reports++;
+        reports_take(p, &reports);
+    } else if (b->type == RTCP_RR) {
+        assert_int_equal(rtcp_rr_parse(b, &sender, &reports), 0);
+        reports_take(p, &reports);
+    } else if (b->type == RTCP_SDES) {
+        assert_int_equal(rtcp_sdes_parse(b, on_cname, p), 0);
+    } else if (rtcp_is_feedback(b, RTCP_RTPFB, RTCP_FMT_NACK)) {
+        assert_true(rtcp_nack_parse(b, on_nack, p) > 0);
+    } else if (rtcp_is_feedback(b, RTCP_RTPFB, RTCP_FMT_TWCC)) {
+        p->twcc_reports++;
+    } else if (rtcp_is_feedback(b, RTCP_PSFB, RTCP_FMT_FIR)) {
+        assert_true(rtcp_fir_parse(b, on_fir, p) > 0);
+    } else if (rtcp_is_feedback(b, RTCP_PSFB, RTCP_FMT_PLI)) {
+        assert_int_equal(rtcp_pli_parse(b, &sender, &media), 0);
+        struct heard_stream *s = sfu_rig_stream(p, media);
+        s->pli_us[s->plis++ % 256] = clock_now_us();
+    } else {
+        fail_msg("RTCP of type %u, %u", b->type, b->count);
+    }
+}
+
+static void on_rtcp(void *arg, const uint8_t *data, size_t len)
+{
+    struct cursor c = cursor_of(data, len);
+    struct rtcp_block b;
+    int more;
+    while ((more = rtcp_next(&c, &b)) > 0)
+        block_take(arg, &b);
+    assert_int_equal(more, 0);
+}
+
+static void on_data(void *arg, const uint8_t *data, size_t len)
+{
+    struct sfu_rig_peer *p = arg;
+    if (p->on_data)
+        p->on_data(p, data, len);
+}
+
+/* ---- sockets ---- */
+
+static void send_all(int fd, const uint8_t *data, size_t len)
+{
+    while (len) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+            return; /* the server closed it */
+        if (n < 0 && errno == EAGAIN) {
+            struct pollfd p = {.fd = fd, .events = POLLOUT};
+            (void)poll(&p, 1, 1000);
+            continue;
+        }
+        assert_true(n > 0);
+        data += n;
+        len -= (size_t)n;
+    }
+}
+
+static void on_send(void *arg, const struct path *path, const uint8_t *data, size_t len)
+{
+    struct sfu_rig_peer *p = arg;
+    (void)path;
+    if (!p->tcp) {
+        (void)send(p->fd, data, len, 0); /* ECONNREFUSED once the server is gone */
+        return;
+    }
+    uint8_t prefix[2] = {(uint8_t)(len >> 8), (uint8_t)len};
+    send_all(p->fd, prefix, 2);
+    send_all(p->fd, data, len);
+}
+
+static const struct rtc_client_ops client_ops = {
+    .send = on_send, .rtp = on_rtp, .rtcp = on_rtcp, .data = on_data};
+
+static void frames_take(struct sfu_rig_peer *p)
+{
+    size_t at = 0;
+    while (p->in_len - at >= 2) {
+        size_t len = (size_t)p->in[at] << 8 | p->in[at + 1];
+        if (p->in_len - at < 2 + len)
+            break;
+        rtc_client_input(&p->client, &p->path, p->in + at + 2, len, clock_now_us());
+        at += 2 + len;
+    }
+    memmove(p->in, p->in + at, p->in_len - at);
+    p->in_len -= at;
+}
+
+static void socket_read(struct sfu_rig_peer *p)
+{
+    for (;;) {
+        size_t at = p->tcp ? p->in_len : 0;
+        ssize_t n = recv(p->fd, p->in + at, sizeof p->in - at, MSG_DONTWAIT);
+        if (n < 0 && (errno == ECONNREFUSED || errno == EINTR))
+            continue;
+        if (n <= 0)
+            return;
+        if (p->tcp) {
+            p->in_len += (size_t)n;
+            frames_take(p);
+        } else {
+            rtc_client_input(&p->client, &p->path, p->in, (size_t)n, clock_now_us());
+        }
+    }
+}
+
+static int socket_open(struct sfu_rig_peer *p, uint16_t port)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, to = any;
+    to.sin_port = htons(port);
+    int fd = socket(AF_INET, p->tcp ? SOCK_STREAM : SOCK_DGRAM, 0), size = 1 << 22;
+    assert_true(fd >= 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    socklen_t len = sizeof any;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&any, &len), 0);
+    assert_int_equal(addr_from_sockaddr((struct sockaddr *)&any, &p->path.local), 0);
+    assert_int_equal(addr_from_sockaddr((struct sockaddr *)&to, &p->path.remote), 0);
+    return fd;
+}
+
+/* ---- peers ---- */
+
+struct sfu_rig_peer *sfu_rig_peer_add(
+    struct sfu_rig *r, unsigned worker, bool tcp, enum dtls_role server_role)
+{
+    static const char letters[] = "ABCDEFGH";
+    struct sfu_rig_peer *p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    assert_true(r->peer_count < SFU_RIG_PEERS_MAX);
+    r->peers[r->peer_count++] = p;
+    p->rig = r;
+    p->id = sfu_rig_id(r);
+    p->worker = (uint8_t)worker;
+    p->tcp = tcp;
+    p->fd = socket_open(p, tcp ? r->tcp_port : r->udp_ports[worker]);
+    ice_credentials_make(&p->remote);
+    p->remote.ufrag[0] = letters[worker];
+    int64_t now_us = clock_now_us();
+    enum dtls_role client_role = server_role == DTLS_SERVER ? DTLS_CLIENT : DTLS_SERVER;
+    rtc_client_init(&p->client, r->client_dtls, client_role, &client_ops, p, now_us);
+    struct sfu_command c = {.type = SFU_PEER_ADD, .worker = p->worker, .peer = p->id};
+    (void)snprintf(c.remote.ice.local_ufrag, sizeof c.remote.ice.local_ufrag, "%s", p->remote.ufrag);
+    (void)snprintf(c.remote.ice.local_pwd, sizeof c.remote.ice.local_pwd, "%s", p->remote.pwd);
+    (void)snprintf(
+        c.remote.ice.remote_ufrag, sizeof c.remote.ice.remote_ufrag, "%s", p->client.ice.local.ufrag);
+    (void)snprintf(c.remote.fingerprint, sizeof c.remote.fingerprint, "sha-256 %s",
+        dtls_context_fingerprint(r->client_dtls));
+    c.remote.dtls_client = server_role == DTLS_CLIENT;
+    sfu_rig_post(r, &c);
+    rtc_client_remote(
+        &p->client, p->remote.ufrag, p->remote.pwd, dtls_context_fingerprint(r->server_dtls), now_us);
+    assert_int_equal(ice_control_add_path(&p->client.ice, &p->path, now_us), 0);
+    return p;
+}
+
+void sfu_rig_peer_remove(struct sfu_rig_peer *p)
+{
+    sfu_rig_post(p->rig, &(struct sfu_command){.type = SFU_PEER_REMOVE, .worker = p->worker, .peer = p->id});
+    p->removed = true;
+}
+
+static bool all_connected(const struct sfu_rig *r)
+{
+    for (size_t i = 0; i < r->peer_count; i++) {
+        const struct sfu_rig_peer *p = r->peers[i];
+        if (!p->removed && (p->state != SFU_PEER_CONNECTED || !p->client.established))
+            return false;
+    }
+    return true;
+}
+
+void sfu_rig_connect(struct sfu_rig *r)
+{
+    SFU_RIG_UNTIL(r, all_connected(r), (void)0);
+}
+
+/* ---- events ---- */
+
+static void on_event(void *arg, const struct sfu_event *e)
+{
+    struct sfu_rig *r = arg;
+    if (r->event_count == r->event_cap) {
+        r->event_cap = r->event_cap ? 2 * r->event_cap : 256;
+        r->events = realloc(r->events, r->event_cap * sizeof *r->events);
+        assert_non_null(r->events);
+    }
+    r->events[r->event_count++] = *e;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        struct sfu_rig_peer *p = r->peers[i];
+        if (p->id != e->peer)
+            continue;
+        assert_int_equal(e->worker, p->worker);
+        if (e->type == SFU_EVENT_PEER_STATE) {
+            assert_false(p->gone);
+            p->state = e->peer_state.state;
+            p->state_tcp = e->peer_state.tcp;
+            memcpy(p->reason, e->peer_state.reason, sizeof p->reason);
+        } else if (e->type == SFU_EVENT_PEER_QUALITY) {
+            p->qualities++;
+            p->quality = *e;
+        } else if (e->type == SFU_EVENT_PEER_REMOVED) {
+            p->gone = true;
+        }
+    }
+}
+
+static bool about(
+    const struct sfu_event *e, enum sfu_event_type type, uint32_t peer, uint32_t track, uint32_t sub)
+{
+    return e->type == type && (!peer || e->peer == peer) && (!track || e->track == track) &&
+           (!sub || e->sub == sub);
+}
+
+size_t sfu_rig_events(
+    const struct sfu_rig *r, enum sfu_event_type type, uint32_t peer, uint32_t track, uint32_t sub)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->event_count; i++)
+        n += about(&r->events[i], type, peer, track, sub);
+    return n;
+}
+
+const struct sfu_event *sfu_rig_event(
+    const struct sfu_rig *r, enum sfu_event_type type, uint32_t peer, uint32_t track, uint32_t sub)
+{
+    for (size_t i = r->event_count; i > 0; i--)
+        if (about(&r->events[i - 1], type, peer, track, sub))
+            return &r->events[i - 1];
+    return NULL;
+}
+
+/* ---- the loop ---- */
+
+void sfu_rig_pump(struct sfu_rig *r, int ms)
+{
+    struct pollfd fds[SFU_RIG_PEERS_MAX + 1];
+    int64_t now_us = clock_now_us(), due_us = now_us + (int64_t)ms * 1000;
+    for (size_t i = 0; i < r->peer_count; i++) {
+        struct sfu_rig_peer *p = r->peers[i];
+        rtc_client_run(&p->client, now_us);
+        int64_t next = rtc_client_next_timeout(&p->client);
+        due_us = next < due_us ? next : due_us;
+        fds[i] = (struct pollfd){.fd = p->fd, .events = POLLIN};
+    }
+    fds[r->peer_count] = (struct pollfd){.fd = sfu_event_fd(r->sfu), .events = POLLIN};
+    int wait_ms = due_us > now_us ? (int)((due_us - now_us + 999) / 1000) : 0;
+    if (poll(fds, r->peer_count + 1, wait_ms) <= 0)
+        return;
+    if (fds[r->peer_count].revents)
+        sfu_take_events(r->sfu, on_event, r);
+    for (size_t i = 0; i < r->peer_count; i++) {
+        struct sfu_rig_peer *p = r->peers[i];
+        if (!fds[i].revents)
+            continue;
+        socket_read(p);
+        rtc_client_run(&p->client, clock_now_us());
+    }
+}
+
+void sfu_rig_idle(struct sfu_rig *r, int ms)
+{
+    for (int64_t until_us = clock_now_us() + (int64_t)ms * 1000; clock_now_us() < until_us;)
+        sfu_rig_pump(r, 2);
+}
+
+/* ---- RTCP of clients ---- */
+
+void sfu_rig_nack(struct sfu_rig_peer *p, uint32_t media, const uint16_t *seqs, size_t n)
+{
+    uint8_t buf[1200];
+    struct writer w = writer_of(buf, sizeof buf);
+    assert_int_equal(rtcp_nack_write(&w, CLIENT_SSRC, media, seqs, n), n);
+    rtc_client_rtcp(&p->client, buf, w.len);
+}
+
+void sfu_rig_pli(struct sfu_rig_peer *p, uint32_t media)
+{
+    uint8_t buf[64];
+    struct writer w = writer_of(buf, sizeof buf);
+    rtcp_pli_write(&w, CLIENT_SSRC, media);
+    rtc_client_rtcp(&p->client, buf, w.len);
+}
+
+void sfu_rig_report(struct sfu_rig_peer *p, const struct rtcp_report *report)
+{
+    uint8_t buf[64];
+    struct writer w = writer_of(buf, sizeof buf);
+    rtcp_rr_write(&w, CLIENT_SSRC, report, 1);
+    rtc_client_rtcp(&p->client, buf, w.len);
+}
+
+/* A worker publishes once a tick; two ticks after now whatever was done before is in. */
+struct sfu_stats sfu_rig_stats(struct sfu_rig *r)
+{
+    struct sfu_stats s;
+    sfu_rig_idle(r, 2 * SFU_TICK_US / 1000 + 50);
+    sfu_stats(r->sfu, &s);
+    return s;
+}
