@@ -44,19 +44,15 @@
     65536 /* bytes of a data channel message: RFC 8841's default, and LiveKit's 64,000 fit */
 
 /* ---- http ---- */
-#define HTTP_LINE_MAX 65536       /* bytes of a request line: join requests carry a whole SDP in the query */
-#define HTTP_HEAD_MAX (96 * 1024) /* bytes of request line and fields: 32 KiB for the fields */
-#define HTTP_POOL_SIZE                                                                                       \
-    (128 * 1024)                 /* bytes libmicrohttpd may use for a connection: the head, and its index */
-#define HTTP_BODY_MAX (10 << 20) /* bytes of a request body, as the server API has it */
-#define HTTP_DRAIN_MAX                                                                                       \
-    (16 << 20) /* bytes of a refused body read all the same, so that the answer arrives                      \
-                */
-#define HTTP_CONNECTIONS_MAX                                                                                 \
-    16384 /* open at once: two threads and select-free loops take more, descriptors not */
-#define HTTP_ADDRESS_MAX     1024 /* of one address: an office behind one IPv4 address holds several each */
-#define HTTP_BACKLOG         1024 /* connections the kernel keeps for us to accept */
-#define HTTP_IDLE_S          30   /* seconds a connection may be silent between and within requests */
+#define HTTP_LINE_MAX        65536       /* bytes of a request line: a join request has an SDP in its query */
+#define HTTP_HEAD_MAX        (96 * 1024) /* bytes of request line and fields: 32 KiB for the fields */
+#define HTTP_POOL_SIZE       (128 * 1024) /* bytes libmicrohttpd has for a connection: the head, its index */
+#define HTTP_BODY_MAX        (10 << 20)   /* bytes of a request body, as the server API has it */
+#define HTTP_DRAIN_MAX       (16 << 20)   /* bytes of a refused body read, so that the answer arrives */
+#define HTTP_CONNECTIONS_MAX 16384 /* open at once, with and without TLS; three descriptors at most each */
+#define HTTP_ADDRESS_MAX     1024  /* of one address: an office behind one IPv4 address holds several each */
+#define HTTP_BACKLOG         1024  /* connections the kernel keeps for us to accept */
+#define HTTP_IDLE_S          30    /* seconds a connection may be silent between and within requests */
 #define HTTP_HEAD_S          10 /* seconds for the first request's head: slow senders hold a descriptor, no pool */
 #define HTTP_STATIC_FILE_MAX (32 << 20) /* bytes of one file of the web client, kept in memory */
 #define HTTP_STATIC_MAX      (64 << 20) /* bytes of them all */
