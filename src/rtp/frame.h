@@ -20,7 +20,9 @@ struct frame_tracker {
 void frame_tracker_init(struct frame_tracker *t, enum payload_codec codec, struct dd_structure *dd);
 
 /* Fills p->payload and p->frame_number. p->ext_seq must be the extended number; data is the packet. Packets
- * in order of arrival; each once. An unreadable payload or descriptor leaves flags 0 and the codec.
+ * in order of arrival; each once,
+ * those without payload too (they are someone's predecessor). An unreadable payload or descriptor leaves
+ * flags 0 and the codec.
  *
  * START is certain afterwards: where the payload alone cannot tell (H.264, AV1 without a descriptor), it is
  * only set if the packet before it has come and belongs to another frame, or the payload begins a sequence.

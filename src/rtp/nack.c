@@ -48,6 +48,18 @@ static unsigned lower_bound(const struct nack *n, int64_t seq)
     return low;
 }
 
+/* Takes the oldest entries out, to make room. */
+static void give_way(struct nack *n, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (n->entries[i].next_us == NEVER)
+            continue;
+        n->lost++;
+        n->key_frame = true;
+    }
+    remove_range(n, 0, count);
+}
+
 /* Everything from first up to, but not with, end is missing. The oldest entries give way. */
 static void add_gap(struct nack *n, int64_t first, int64_t end, int64_t now_us)
 {
@@ -59,11 +71,8 @@ static void add_gap(struct nack *n, int64_t first, int64_t end, int64_t now_us)
         count = NACK_LIST_MAX;
     }
     int64_t over = n->count + count - NACK_LIST_MAX;
-    if (over > 0) {
-        n->lost += (uint64_t)over;
-        n->key_frame = true;
-        remove_range(n, 0, (unsigned)over);
-    }
+    if (over > 0)
+        give_way(n, (unsigned)over);
     int64_t due_us = now_us + n->reorder_us;
     for (int64_t seq = first; seq < end; seq++) {
         n->entries[n->count++] = (struct nack_entry){
@@ -120,8 +129,7 @@ enum nack_arrival nack_input(struct nack *n, uint16_t seq, int64_t now_us, int64
         return late_input(n, ext, now_us);
     int64_t gap = ext - before - 1;
     if (gap > NACK_GAP_MAX) {
-        n->lost += n->count;
-        n->count = 0;
+        give_way(n, n->count);
         n->next_us = NEVER;
         n->key_frame = true;
         return NACK_RESTART;
@@ -143,7 +151,10 @@ size_t nack_due(struct nack *n, int64_t now_us, uint16_t *ret_seqs, size_t cap)
     unsigned kept = 0;
     for (unsigned i = 0; i < n->count; i++) {
         struct nack_entry *e = &n->entries[i];
-        if (e->next_us <= now_us && (now_us - e->since_us >= NACK_AGE_US || e->tries >= NACK_TRIES_MAX)) {
+        bool old = now_us - e->since_us >= NACK_AGE_US;
+        if (e->next_us == NEVER && old)
+            continue;
+        if (e->next_us <= now_us && (old || e->tries >= NACK_TRIES_MAX)) {
             n->lost++;
             n->key_frame = true;
             continue;
@@ -170,6 +181,8 @@ bool nack_take_key_frame(struct nack *n)
 
 void nack_forget_before(struct nack *n, int64_t seq)
 {
-    remove_range(n, 0, lower_bound(n, seq));
+    unsigned end = lower_bound(n, seq);
+    for (unsigned i = 0; i < end; i++)
+        n->entries[i].next_us = NEVER;
     schedule(n);
 }

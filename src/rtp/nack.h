@@ -14,7 +14,8 @@
 struct nack_entry {
     int64_t seq;      /* extended */
     int64_t since_us; /* found missing */
-    int64_t next_us;  /* time to ask (again) */
+    int64_t next_us;  /* time to ask (again); INT64_MAX: no longer needed, and only kept to know it when it
+                         comes */
     int64_t asked_us; /* first time it was asked for; valid if tries > 0 */
     uint8_t tries;
 };
@@ -61,7 +62,7 @@ static inline int64_t nack_next_timeout(const struct nack *n)
 /* Was anything given up since the last call? Then only a key frame helps (video). */
 bool nack_take_key_frame(struct nack *n);
 
-/* A key frame starts at this number: what is missing before it no longer matters. */
+/* A key frame starts at this number: what is missing before it is no longer asked for. */
 void nack_forget_before(struct nack *n, int64_t seq);
 
 #endif

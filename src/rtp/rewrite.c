@@ -104,30 +104,33 @@ static struct rewrite_out make_out(
     };
 }
 
-/* The outgoing timestamp at which a source other than the last one begins. */
-static uint32_t aligned_ts(const struct rewrite *r, const struct rtp_packet *first, int64_t arrival_us,
-    const struct rtp_clock *from, const struct rtp_clock *to)
+/* The outgoing timestamp at which the source begins: where its own clock leads, if that agrees with the time
+ * that has passed since the last packet, else by that time alone. */
+static uint32_t begin_ts(const struct rewrite *r, uint32_t source, const struct rtp_packet *first,
+    int64_t arrival_us, const struct rtp_clock *from, const struct rtp_clock *to)
 {
     const struct rewrite_epoch *old = &r->epochs[r->epoch];
+    uint32_t base = old->ts_offset - old->ts_pushed;
     uint32_t by_arrival =
         r->last_ts - old->ts_pushed + (uint32_t)rtp_us_to_units(arrival_us - r->last_us, r->rate);
-    if (!from || !to || !from->valid || !to->valid || from->rate != r->rate || to->rate != r->rate)
+    uint32_t by_clock;
+    if (old->source == source)
+        by_clock = first->ts + base;
+    else if (from && to && from->valid && to->valid && from->rate == r->rate && to->rate == r->rate)
+        by_clock = rtp_clock_ts(from, rtp_clock_ntp(to, first->ts)) + base;
+    else
         return by_arrival;
-    uint32_t in_old_source = rtp_clock_ts(from, rtp_clock_ntp(to, first->ts));
-    uint32_t by_report = in_old_source + old->ts_offset - old->ts_pushed;
-    int64_t differ = ts_diff(by_report, by_arrival);
+    int64_t differ = ts_diff(by_clock, by_arrival);
     int64_t trust = rtp_us_to_units(CLOCK_TRUST_US, r->rate);
-    return differ > trust || differ < -trust ? by_arrival : by_report;
+    return differ > trust || differ < -trust ? by_arrival : by_clock;
 }
 
 void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet *first, int64_t arrival_us,
     const struct rtp_clock *from, const struct rtp_clock *to)
 {
-    const struct rewrite_epoch *old = &r->epochs[r->epoch];
     uint32_t ts = r->first_ts, pushed = 0;
     if (r->started) {
-        ts = old->used && old->source == source ? first->ts + old->ts_offset - old->ts_pushed
-                                                : aligned_ts(r, first, arrival_us, from, to);
+        ts = begin_ts(r, source, first, arrival_us, from, to);
         /* A key frame may be older than what the other layer has sent by now. The push is not carried on to
          * the next switch, so that pushes do not add up. */
         uint32_t least = r->last_ts + (r->rate / 1000 ? r->rate / 1000 : 1);

@@ -98,8 +98,9 @@ int rewrite_init(struct rewrite *r, struct rewrite_slot *slots, size_t count, ui
 
 /* From now on packets of source are forwarded, beginning with first (which is then given to rewrite_packet).
  * The timestamp continues by the two sources' sender reports (from: of the source so far; to: of the new one;
- * either may be NULL or invalid), else by arrival times; it always moves forward. The same source again
- * (after a pause) keeps its offset. */
+ * either may be NULL or invalid); for the same source again (after a pause) by its own timestamps; where
+ * these are missing or contradict it, by arrival times. It always moves forward. source is best the SSRC:
+ * what has numbers of its own. */
 void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet *first, int64_t arrival_us,
     const struct rtp_clock *from, const struct rtp_clock *to);
 

@@ -283,8 +283,12 @@ static void without_its_structure_a_descriptor_says_little(void **state)
     /* a template that the structure does not have: a newer structure is on its way */
     struct bit_writer w = key_l3t3(false);
     assert_int_equal(dd_parse(w.data, bytes_of(&w), &s, &d), 0);
-    const uint8_t unknown[] = {0x80 | 20, 0x12, 0x34};
-    assert_int_equal(dd_parse(unknown, 3, &s, &d), -EAGAIN);
+    const uint8_t last[] = {0x80 | ((60 + 14) % 64), 0x12, 0x34};
+    assert_int_equal(dd_parse(last, 3, &s, &d), 0);
+    const uint8_t beyond[] = {0x80 | ((60 + 15) % 64), 0x12, 0x34};
+    assert_int_equal(dd_parse(beyond, 3, &s, &d), -EAGAIN);
+    const uint8_t before[] = {0x80 | 59, 0x12, 0x34};
+    assert_int_equal(dd_parse(before, 3, &s, &d), -EAGAIN);
     for (size_t len = 0; len < 3; len++)
         assert_int_equal(dd_parse(data, len, &s, &d), -EBADMSG);
 }

@@ -99,6 +99,16 @@ static void the_first_wait_follows_the_path(void **state)
     expect_due(now_us + MS(40), 1, &want);
     assert_int_equal(input(want, now_us + MS(200)), NACK_RECOVERED);
     assert_in_range(n.reorder_us, NACK_REORDER_MIN_US, NACK_REORDER_MIN_US + 100);
+    /* the round trip counts from the first request, not from the last */
+    nack_init(&n);
+    nack_rtt(&n, MS(30));
+    input(1, 0);
+    input(3, 0);
+    const uint16_t two = 2;
+    expect_due(MS(5), 1, &two);
+    expect_due(MS(35), 1, &two);
+    assert_int_equal(input(2, MS(36)), NACK_RECOVERED);
+    assert_int_equal(n.reorder_us, NACK_REORDER_MIN_US);
 }
 
 static void what_does_not_come_is_given_up(void **state)
@@ -143,8 +153,26 @@ static void a_key_frame_makes_older_loss_forgotten(void **state)
     expect_due(MS(100), 2, want);
     nack_forget_before(&n, 100);
     assert_true(nack_next_timeout(&n) == INT64_MAX);
-    assert_false(nack_take_key_frame(&n));
+    assert_int_equal(n.lost, 0);
+    assert_int_equal(input(6, MS(200)), NACK_RECOVERED); /* no longer asked for, still known when it comes */
     assert_int_equal(input(6, MS(200)), NACK_OLD);
+    assert_int_equal(input(2, MS(200)), NACK_REORDERED);
+    /* it neither keeps room from others nor counts as lost */
+    input((uint16_t)(8 + NACK_LIST_MAX + 1), MS(200));
+    assert_int_equal(n.count, NACK_LIST_MAX);
+    assert_int_equal(n.lost, 0);
+    assert_false(nack_take_key_frame(&n));
+    /* and goes with age */
+    nack_init(&n);
+    input(1, 0);
+    input(3, 0);
+    nack_forget_before(&n, 3);
+    input(5, MS(100));
+    uint16_t seqs[4];
+    while (nack_next_timeout(&n) != INT64_MAX)
+        nack_due(&n, nack_next_timeout(&n), seqs, 4);
+    assert_int_equal(n.count, 0);
+    assert_int_equal(n.lost, 1);
 }
 
 static void a_jump_of_the_source_is_not_loss(void **state)
@@ -153,10 +181,17 @@ static void a_jump_of_the_source_is_not_loss(void **state)
     nack_init(&n);
     input(1, 0);
     input(3, 0);
+    assert_int_equal(input(3, 0), NACK_OLD); /* the newest, again */
     assert_int_equal(input(3 + NACK_GAP_MAX + 2, 0), NACK_RESTART);
     assert_true(nack_next_timeout(&n) == INT64_MAX);
     assert_true(nack_take_key_frame(&n));
+    assert_int_equal(n.lost, 1);
+    assert_int_equal(n.count, 0);
     assert_int_equal(input(3 + NACK_GAP_MAX + 3, 0), NACK_NEW);
+    nack_init(&n); /* the widest gap that is still loss */
+    input(0, 0);
+    assert_int_equal(input(NACK_GAP_MAX + 1, 0), NACK_NEW);
+    assert_int_equal(n.count, NACK_LIST_MAX);
 }
 
 static void a_full_list_gives_up_its_oldest(void **state)

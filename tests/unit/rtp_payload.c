@@ -43,7 +43,10 @@ static void codecs_go_by_their_sdp_names(void **state)
     for (unsigned c = PAYLOAD_UNKNOWN + 1; c < PAYLOAD_CODEC_COUNT; c++)
         assert_int_equal(payload_codec_find(payload_codec_name((enum payload_codec)c)), c);
     assert_true(payload_codec_is_video(PAYLOAD_AV1));
-    assert_false(payload_codec_is_video(PAYLOAD_OPUS));
+    assert_true(payload_codec_is_video(PAYLOAD_VP8) && payload_codec_is_video(PAYLOAD_VP9));
+    assert_true(payload_codec_is_video(PAYLOAD_H264));
+    assert_false(payload_codec_is_video(PAYLOAD_OPUS) || payload_codec_is_video(PAYLOAD_RED));
+    assert_false(payload_codec_is_video(PAYLOAD_UNKNOWN));
 }
 
 static void every_audio_packet_is_a_frame(void **state)
@@ -96,6 +99,12 @@ static void vp8_with_all_fields(void **state)
     assert_int_equal(i.key_index, 10);
     i = parse(PAYLOAD_VP8, BYTES(0x90, 0x00, 0x10)); /* an extension with nothing in it */
     assert_int_equal(i.flags, PAYLOAD_START | PAYLOAD_KEY);
+    i = parse(PAYLOAD_VP8, BYTES(0x98, 0x0f, 0x10)); /* reserved bits mean nothing */
+    assert_int_equal(i.flags, PAYLOAD_START | PAYLOAD_KEY);
+    i = parse(PAYLOAD_VP8, BYTES(0x90, 0x20, 0x5f, 0x10)); /* T alone, without Y */
+    assert_int_equal(i.flags, PAYLOAD_START | PAYLOAD_KEY | PAYLOAD_LAYERS);
+    assert_int_equal(i.temporal, 1);
+    assert_int_equal(i.key_index, 0);
     static const uint8_t whole[] = {0x90, 0xf0, 0x92, 0x34, 0x56, 0xa9};
     for (size_t len = 1; len <= sizeof whole; len++)
         refuse(PAYLOAD_VP8, whole, len);

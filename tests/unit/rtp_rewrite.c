@@ -267,6 +267,12 @@ static void the_same_source_keeps_its_clock_over_a_pause(void **state)
     assert_int_equal(pass(&r, 500, 1000 + 10 * RATE, MS(10300), &out), 0);
     assert_int_equal(out.ts, 77 + 10 * RATE);
     assert_int_equal(out.seq, 1);
+    /* unless that clock began anew meanwhile: then the time that has passed counts */
+    rewrite_pause(&r);
+    switch_to(&r, 1, 9, 123456, MS(12300));
+    assert_int_equal(pass(&r, 9, 123456, MS(12300), &out), 0);
+    assert_int_equal(out.ts, 77 + 12 * RATE);
+    assert_int_equal(out.seq, 2);
 }
 
 /* ---- picture ids, tl0 and frame numbers ---- */
@@ -319,6 +325,15 @@ static void decoders_see_one_row_of_pictures(void **state)
     assert_int_equal(out.picture_id, 0);
     assert_int_equal(out.tl0, 201);
     assert_int_equal(rewrite_again(&r, &o, &q, &out), -ENOENT); /* another packet than the one named */
+    struct rewrite_origin wrong = o;
+    wrong.source = 2;
+    assert_int_equal(rewrite_again(&r, &wrong, &p, &out), -ENOENT);
+    wrong = o;
+    wrong.src_seq = 70;
+    assert_int_equal(rewrite_again(&r, &wrong, &q, &out), -ENOENT);
+    wrong = o;
+    wrong.seq += 65536;
+    assert_int_equal(rewrite_again(&r, &wrong, &p, &out), -ENOENT);
 }
 
 /* A caller that changes its mind within a picture cannot bring two pictures under one id. */
@@ -352,6 +367,22 @@ static void a_dropped_picture_stays_dropped(void **state)
     p = vp8_packet(9, 3, 0, 0); /* the encoder began anew */
     assert_int_equal(rewrite_packet(&r, &p, 0, &out), 0);
     assert_int_equal(out.seq, 6);
+    p = vp8_packet(10, 4, 0, 0);
+    rewrite_drop(&r, &p);
+    p = vp8_packet(12, 4 + 63, 0, 0); /* 62 pictures are lost */
+    assert_int_equal(rewrite_packet(&r, &p, 0, &out), 0);
+    p = vp8_packet(11, 4, 0, 0);
+    assert_int_equal(rewrite_packet(&r, &p, 0, &out), -ESTALE); /* still known */
+    p = vp8_packet(14, 4 + 64 + 63, 0, 0);
+    assert_int_equal(rewrite_packet(&r, &p, 0, &out), 0);
+    p = vp8_packet(13, 4 + 63, 0, 0);
+    assert_int_equal(rewrite_packet(&r, &p, 0, &out), -ESTALE); /* too long ago to know */
+    p = vp8_packet(15, 4 + 64 + 63 + 64, 0, 0);
+    assert_int_equal(rewrite_packet(&r, &p, 0, &out), 0);
+    p = vp8_packet(17, 4 + 64 + 63 + 66, 0, 0);
+    assert_int_equal(rewrite_packet(&r, &p, 0, &out), 0);
+    p = vp8_packet(16, 4 + 64 + 63 + 65, 0, 0); /* and nothing of it sticks */
+    assert_int_equal(rewrite_packet(&r, &p, 0, &out), 0);
 }
 
 static void vp9_pictures_keep_their_distances(void **state)
