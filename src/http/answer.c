@@ -1,7 +1,6 @@
 #include "http/private.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,39 +114,9 @@ void answer_preflight(struct http_request *req)
     decide(req, MHD_HTTP_NO_CONTENT, r);
 }
 
-/* What of a file is sent: as it is, or compressed. */
-struct variant {
-    const uint8_t *data;
-    size_t len;
-    bool gzip;
-    char etag[32];
-};
-
-/* Does the client take gzip (RFC 9110, section 12.5.3)? A weight of zero means no. */
-static bool takes_gzip(const struct http_request *req)
+static bool add_file_headers(const struct http_file *f, struct MHD_Response *r)
 {
-    const char *accept = header_find(&req->headers, "Accept-Encoding");
-    const char *gzip = accept ? strstr(accept, "gzip") : NULL;
-    return gzip && strncmp(gzip, "gzip;q=0,", 9) != 0 && strcmp(gzip, "gzip;q=0") != 0;
-}
-
-static struct variant choose(const struct http_request *req, struct http_file *f)
-{
-    struct variant v = {.data = f->data, .len = f->len};
-    text_copy(v.etag, sizeof v.etag, f->etag);
-    if (takes_gzip(req) && static_compress(f)) {
-        v.data = f->gzip;
-        v.len = f->gzip_len;
-        v.gzip = true;
-        snprintf(v.etag, sizeof v.etag, "%.*s-gzip\"", (int)strlen(f->etag) - 1, f->etag);
-    }
-    return v;
-}
-
-static bool add_file_headers(const struct http_file *f, const struct variant *v, struct MHD_Response *r)
-{
-    return add(r, "Content-Type", f->type) && add(r, "ETag", v->etag) && add(r, "Vary", "Accept-Encoding") &&
-           (!v->gzip || add(r, "Content-Encoding", "gzip")) &&
+    return add(r, "Content-Type", f->type) && add(r, "ETag", f->etag) &&
            add(r, "Cache-Control",
                static_immutable(f) ? "public, max-age=31536000, immutable" : "no-cache") &&
            add(r, "Referrer-Policy", "no-referrer") &&
@@ -168,9 +137,9 @@ static bool names_file(const char *path)
 }
 
 /* The file that a path stands for: itself, or the client's page for what only the client knows. */
-static struct http_file *file_for(const struct http_request *req)
+static const struct http_file *file_for(const struct http_request *req)
 {
-    struct http_file *f = static_find(req->http->files, req->path);
+    const struct http_file *f = static_find(req->http->files, req->path);
     if (f)
         return f;
     if (strstr(req->path, "/.") || strchr(req->path, '\\') || names_file(req->path) ||
@@ -181,7 +150,7 @@ static struct http_file *file_for(const struct http_request *req)
 
 void answer_file(struct http_request *req)
 {
-    struct http_file *f = upgrade_wanted(req) ? NULL : file_for(req);
+    const struct http_file *f = upgrade_wanted(req) ? NULL : file_for(req);
     if (!f) {
         answer_error(req, MHD_HTTP_NOT_FOUND, "not_found", "There is nothing at this address.");
         return;
@@ -193,11 +162,10 @@ void answer_file(struct http_request *req)
             req, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", "This address can only be read.");
         return;
     }
-    struct variant v = choose(req, f);
-    bool same = tag_listed(header_find(&req->headers, "If-None-Match"), v.etag);
+    bool same = tag_listed(header_find(&req->headers, "If-None-Match"), f->etag);
     struct MHD_Response *r =
-        MHD_create_response_from_buffer(same ? 0 : v.len, (void *)v.data, MHD_RESPMEM_PERSISTENT);
-    if (r && !add_file_headers(f, &v, r)) {
+        MHD_create_response_from_buffer(same ? 0 : f->len, f->data, MHD_RESPMEM_PERSISTENT);
+    if (r && !add_file_headers(f, r)) {
         MHD_destroy_response(r);
         r = NULL;
     }

@@ -197,7 +197,7 @@ int answer_common_headers(struct http_request *req, struct MHD_Response *respons
 /* Control: the answer is complete, the connection goes on. The request is gone afterwards for the caller. */
 void request_send(struct http_request *req);
 
-/* ---- static files (static.c): read once ---- */
+/* ---- static files (static.c): read once, the same for all threads ---- */
 
 struct http_file {
     char *path; /* "/assets/index-abc.js" */
@@ -205,19 +205,14 @@ struct http_file {
     size_t len;
     const char *type;
     char etag[24]; /* with its quotes */
-    uint8_t *gzip; /* made when first asked for; NULL: not yet, or not worth it */
-    size_t gzip_len;
-    bool gzip_tried;
 };
 
 /* Never NULL for lack of the directory: then there is one page, which says so. NULL: no memory. */
 struct http_static *static_load(const char *dir);
 void static_free(struct http_static *s);
-struct http_file *static_find(const struct http_static *s, const char *path); /* decoded; "/" is the index */
-/* Compresses the file, once. MHD's thread; the only change that a file sees. true: gzip and gzip_len are
- * there. */
-bool static_compress(struct http_file *f);
-bool static_immutable(const struct http_file *f); /* its name changes with its content */
+const struct http_file *static_find(
+    const struct http_static *s, const char *path); /* decoded; "/" is the index */
+bool static_immutable(const struct http_file *f);   /* its name changes with its content */
 bool static_is_page(const struct http_file *f);
 
 /* ---- WebSockets (upgrade.c, ws.c) ---- */

@@ -8,13 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "tls/digest.h"
-
-enum {
-    COMPRESS_MIN = 1024, /* bytes; less fits into a packet anyway */
-};
 
 /* The web client's files, all read at start: what is not in the list cannot be asked for, whatever the path.
  */
@@ -66,7 +61,6 @@ static void file_free(struct http_file *f)
 {
     free(f->path);
     free(f->data);
-    free(f->gzip);
 }
 
 void static_free(struct http_static *s)
@@ -216,49 +210,10 @@ struct http_static *static_load(const char *dir)
     return s;
 }
 
-struct http_file *static_find(const struct http_static *s, const char *path)
+const struct http_file *static_find(const struct http_static *s, const char *path)
 {
     struct http_file key = {.path = strcmp(path, "/") == 0 ? (char *)"/index.html" : (char *)path};
     return s->count ? bsearch(&key, s->files, s->count, sizeof *s->files, compare) : NULL;
-}
-
-/* Text shrinks to a third; pictures, sound and fonts are compressed already. */
-static bool compressible(const struct http_file *f)
-{
-    static const char *const kinds[] = {
-        "text/", "application/json", "application/manifest", "application/wasm", "image/svg"};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strncmp(f->type, kinds[i], strlen(kinds[i])) == 0)
-            return f->len >= COMPRESS_MIN;
-    return false;
-}
-
-bool static_compress(struct http_file *f)
-{
-    if (f->gzip_tried || !compressible(f))
-        return f->gzip != NULL;
-    f->gzip_tried = true;
-    z_stream z = {0};
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
-        Z_OK) /* 16: gzip */
-        return false;
-    size_t cap = deflateBound(&z, f->len);
-    uint8_t *out = malloc(cap);
-    z.next_in = f->data;
-    z.avail_in = (uInt)f->len;
-    z.next_out = out;
-    z.avail_out = (uInt)cap;
-    bool done = out && deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out < f->len;
-    size_t len = z.total_out;
-    deflateEnd(&z);
-    uint8_t *fitted = done ? realloc(out, len) : NULL;
-    if (!fitted) {
-        free(out);
-        return false;
-    }
-    f->gzip = fitted;
-    f->gzip_len = len;
-    return true;
 }
 
 bool static_immutable(const struct http_file *f)

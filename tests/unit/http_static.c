@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <cmocka.h>
 
 #include "support/http_client.h"
@@ -54,11 +53,6 @@ static int setup(void **state)
     put("dist/assets/app-1a2b.js", "app()");
     put("dist/assets/app-1a2b.css", "body{}");
     put("dist/assets/data", "no extension");
-    char large[9001];
-    for (size_t i = 0; i < sizeof large - 1; i++)
-        large[i] = "function "[i % 9];
-    large[sizeof large - 1] = '\0';
-    put("dist/assets/large-3c4d.js", large);
     put("dist/with space.txt", "space");
     put("dist/empty.txt", "");
     put("dist/.env", "secret");
@@ -76,9 +70,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     static const char *const paths[] = {"dist/index.html", "dist/favicon.svg", "dist/assets/app-1a2b.js",
-        "dist/assets/app-1a2b.css", "dist/assets/data", "dist/assets/large-3c4d.js", "dist/with space.txt",
-        "dist/empty.txt", "dist/.env", "dist/.hidden/x.txt", "dist/escape.txt", "dist/etc", "dist/up",
-        "secret.txt"};
+        "dist/assets/app-1a2b.css", "dist/assets/data", "dist/with space.txt", "dist/empty.txt", "dist/.env",
+        "dist/.hidden/x.txt", "dist/escape.txt", "dist/etc", "dist/up", "secret.txt"};
     static const char *const dirs[] = {"dist/assets", "dist/.hidden", "dist", ""};
     char full[256];
     server_free(*state);
@@ -215,45 +208,6 @@ static void what_the_browser_has_is_not_sent_again(void **state)
     response_done(&r);
 }
 
-static void text_is_compressed_for_who_takes_it(void **state)
-{
-    struct response plain, small, r;
-    get(*state, "/assets/large-3c4d.js", "Accept-Encoding: gzip;q=0\r\n", &plain);
-    assert_int_equal(plain.body_len, 9000);
-    assert_null(response_header(&plain, "Content-Encoding"));
-    assert_non_null(strstr(plain.head, "Vary: Accept-Encoding"));
-    for (int i = 0; i < 2; i++) {
-        get(*state, "/assets/large-3c4d.js", "Accept-Encoding: br, gzip, deflate\r\n", &small);
-        assert_string_equal(response_header(&small, "Content-Encoding"), "gzip");
-        assert_true(small.body_len < 200);
-        uint8_t out[9001];
-        z_stream z = {.next_in = (uint8_t *)small.body,
-            .avail_in = (uInt)small.body_len,
-            .next_out = out,
-            .avail_out = sizeof out};
-        assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
-        assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
-        inflateEnd(&z);
-        assert_int_equal(z.total_out, 9000);
-        assert_memory_equal(out, plain.body, 9000);
-        if (i == 0)
-            response_done(&small);
-    }
-    char header[128], tag[64];
-    snprintf(tag, sizeof tag, "%s", response_header(&small, "ETag"));
-    assert_string_not_equal(tag, response_header(&plain, "ETag"));
-    snprintf(header, sizeof header, "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n", tag);
-    get(*state, "/assets/large-3c4d.js", header, &r);
-    assert_int_equal(r.status, 304);
-    response_done(&r);
-    get(*state, "/assets/app-1a2b.js", "Accept-Encoding: gzip\r\n", &r); /* too small to be worth it */
-    assert_null(response_header(&r, "Content-Encoding"));
-    assert_string_equal(r.body, "app()");
-    response_done(&r);
-    response_done(&plain);
-    response_done(&small);
-}
-
 static void pages_may_only_load_what_is_here(void **state)
 {
     struct response r;
@@ -310,7 +264,6 @@ int main(void)
         EACH(a_nul_is_refused),
         EACH(caching_follows_the_name),
         EACH(what_the_browser_has_is_not_sent_again),
-        EACH(text_is_compressed_for_who_takes_it),
         EACH(pages_may_only_load_what_is_here),
         EACH(head_tells_the_length),
         cmocka_unit_test(without_the_client_a_page_says_so),
