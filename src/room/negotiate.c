@@ -82,12 +82,20 @@ void negotiation_due(struct participant *p, int64_t now_us)
         negotiation_offer(p, false);
 }
 
-static size_t mid_map(const struct room_peer *peer, struct mid_track *mids)
+/* Did both sides agree that this section carries something to the client? */
+static bool carries(const struct sdp_section_result *s)
+{
+    return !s->rejected && (s->dir & SDP_SENDONLY) && s->n_codecs;
+}
+
+/* What the client receives by a description: of an answer (agreed) what it could not decline, of an offer
+ * (NULL) everything. */
+static size_t mid_map(const struct room_peer *peer, const struct sdp_result *agreed, struct mid_track *mids)
 {
     size_t n = 0;
     for (unsigned i = 0; i < peer->plan.n; i++) {
         const struct sdp_track *t = sdp_plan_track(&peer->plan, i);
-        if (t)
+        if (t && (!agreed || carries(&agreed->sections[i])))
             mids[n++] = (struct mid_track){.mid = peer->plan.sections[i].mid, .track_sid = t->track};
     }
     return n;
@@ -133,7 +141,7 @@ void negotiation_offer(struct participant *p, bool restart)
     struct strbuf text = {0};
     sdp_print(offer, &text);
     struct mid_track mids[SDP_MEDIA_MAX];
-    size_t n = mid_map(peer, mids);
+    size_t n = mid_map(peer, NULL, mids);
     sdp_free(peer->offer_out);
     peer->offer_out = offer;
     peer->offer_id++;
@@ -227,13 +235,19 @@ static void start_bound(struct room_peer *peer, const struct sdp_result *result)
         struct subscription *s = ps->state == SDP_PLAN_BOUND ? by_key(peer->participant, ps->key) : NULL;
         if (!s)
             continue;
-        const struct sdp_section_result *r = &result->sections[i];
-        bool agreed = !r->rejected && (r->dir & SDP_SENDONLY) && r->n_codecs;
-        if (!agreed && !s->number)
+        if (!carries(&result->sections[i]))
             codec_refused(s);
-        else if (agreed && !s->number)
-            subscription_start(s, r);
+        else if (!s->number)
+            subscription_start(s, &result->sections[i]);
     }
+}
+
+/* A section of ours that the client has rejected is never used again. */
+static void drop_rejected(struct room_peer *peer, const struct sdp_result *result)
+{
+    for (unsigned i = 0; i < peer->plan.n && i < result->n_sections; i++)
+        if (result->sections[i].rejected && result->sections[i].kind <= SDP_KIND_VIDEO)
+            sdp_plan_drop(&peer->plan, i);
 }
 
 /* ---- the client's offer ---- */
@@ -361,7 +375,7 @@ static int answer_offer(
         goto out;
     }
     struct mid_track mids[SDP_MEDIA_MAX];
-    size_t n = mid_map(peer, mids);
+    size_t n = mid_map(peer, result, mids);
     sdp_plan_commit(&peer->plan);
     sdp_result_free(peer->result);
     peer->result = result;
@@ -379,6 +393,32 @@ out:
     return e;
 }
 
+/* A connection keeps its certificate: DTLS is not done again. */
+static int check_fingerprint(
+    const struct room_peer *peer, const struct sdp_fingerprint *list, unsigned n, char *err, size_t err_size)
+{
+    char text[sizeof peer->remote_fingerprint];
+    if (!peer->remote_known || !n)
+        return 0;
+    snprintf(text, sizeof text, "%s %s", list[0].hash, list[0].value);
+    if (strcmp(text, peer->remote_fingerprint) == 0)
+        return 0;
+    snprintf(err, err_size, "the certificate fingerprint changed: make a new connection");
+    return -EINVAL;
+}
+
+/* What sdp_answer would refuse is refused before anything changes. */
+static int check_offer(const struct room_peer *peer, const struct sdp_session *offer,
+    struct sdp_transport *ret, char *err, size_t err_size)
+{
+    int e = sdp_transport_of(offer, ret, err, err_size);
+    if (!e && ret->setup == SDP_SETUP_HOLDCONN) {
+        snprintf(err, err_size, "the offer's setup role is holdconn");
+        e = -EINVAL;
+    }
+    return e ? e : check_fingerprint(peer, ret->fingerprints, ret->n_fingerprints, err, err_size);
+}
+
 int participant_offer(
     struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
 {
@@ -388,16 +428,7 @@ int participant_offer(
     if (e)
         return e;
     struct sdp_transport transport;
-    e = sdp_transport_of(offer, &transport, err, err_size);
-    if (!e && peer->remote_known && transport.n_fingerprints) {
-        char fingerprint[sizeof peer->remote_fingerprint];
-        snprintf(fingerprint, sizeof fingerprint, "%s %s", transport.fingerprints[0].hash,
-            transport.fingerprints[0].value);
-        if (strcmp(fingerprint, peer->remote_fingerprint) != 0) {
-            snprintf(err, err_size, "the certificate fingerprint changed: make a new connection");
-            e = -EINVAL;
-        }
-    }
+    e = check_offer(peer, offer, &transport, err, err_size);
     if (!e)
         e = sdp_plan_adopt(&peer->plan, offer, err, err_size);
     if (!e) {
@@ -432,6 +463,11 @@ int participant_answer(
     sdp_free(answer);
     if (e)
         return e;
+    e = check_fingerprint(peer, result->fingerprints, result->n_fingerprints, err, err_size);
+    if (e) {
+        sdp_result_free(result);
+        return e;
+    }
     sdp_free(peer->offer_out);
     peer->offer_out = NULL;
     sdp_plan_commit(&peer->plan);
@@ -439,6 +475,7 @@ int participant_answer(
     peer->result = result;
     peer_announce(peer, result);
     start_bound(peer, result);
+    drop_rejected(peer, result);
     negotiation_needed(p);
     return 0;
 }
