@@ -41,10 +41,9 @@ static inline int64_t twcc_recorder_next_timeout(const struct twcc_recorder *r)
 }
 
 /* Appends one feedback block (of at most w's room) about what came since the last one. false: nothing to
- * report, or no room (w->bad;
- * 640 bytes are always enough). True with pending still set: more than one block was needed, call again with
- * the next datagram. A report names numbers that are missing so far; they are reported again if they come
- * later. */
+ * report, or no room (w->bad; 640 bytes are always enough). True with pending still set: more than one block
+ * was needed, call again with the next datagram. A report names numbers that are missing so far; they are
+ * reported again if they come later. */
 bool twcc_recorder_write(
     struct twcc_recorder *r, struct writer *w, uint32_t sender_ssrc, uint32_t media_ssrc, int64_t now_us);
 
@@ -88,8 +87,8 @@ uint16_t twcc_sender_next(struct twcc_sender *s, int64_t now_us, uint16_t size, 
 /* Reads a feedback block (RTCP_RTPFB, RTCP_FMT_TWCC) and calls fn for each of our packets that it brings news
  * of, in order: at most once as missing and once as received (a late packet may turn from the one to the
  * other). Numbers never sent or no longer in the ring are passed over. Returns how many calls were made;
- * -EBADMSG, with no call made, if the block is unsound (more statuses than bytes for them, deltas missing).
- */
+ * -EBADMSG, with no call made, if the block is unsound (more statuses than bytes for them, deltas
+ * missing). */
 typedef void (*twcc_result_fn)(void *arg, const struct twcc_result *r);
 int twcc_sender_feedback(struct twcc_sender *s, const struct rtcp_block *b, twcc_result_fn fn, void *arg);
 

@@ -1,5 +1,5 @@
-/* The relation between a stream's timestamps and wall time, as its sender reports give it (RFC 3550, 6.4.1).
- */
+/* The relation between a stream's timestamps and wall time, as its sender reports give it
+ * (RFC 3550, section 6.4.1). */
 #ifndef RTP_CLOCK_H
 #define RTP_CLOCK_H
 

@@ -68,8 +68,8 @@ static inline enum dd_indication dd_indication_of(const struct dd_deps *d, unsig
 int dd_parse(const void *data, size_t len, struct dd_structure *s, struct dd *ret);
 
 /* Puts what d knows into i: START, END, KEY, DISCARDABLE, LAYER_SYNC, LAYERS. A descriptor knows better than
- * the payload. s is the structure that d was read with; NULL after -EAGAIN: START and END only, and no KEY.
- */
+ * the payload. s is the structure that d was read with; NULL after -EAGAIN: START and END only, and
+ * no KEY. */
 void dd_to_payload(const struct dd *d, const struct dd_structure *s, struct payload_info *i);
 
 #define DD_FRAME_NUMBER_OFF 1 /* the frame number's two bytes within the descriptor */

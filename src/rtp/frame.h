@@ -27,8 +27,8 @@ void frame_tracker_init(struct frame_tracker *t, enum payload_codec codec, struc
  * START is certain afterwards: where the payload alone cannot tell (H.264, AV1 without a descriptor), it is
  * only set if the packet before it has come and belongs to another frame, or the payload begins a sequence.
  * END likewise comes from the marker bit where nothing better is known. A packet that came late never gets an
- * uncertain START. *ret_dd, if not NULL, is the descriptor; returns whether there was one (with deps filled).
- */
+ * uncertain START. *ret_dd, if not NULL, is the descriptor; returns whether there was one,
+ * deps and all. */
 bool frame_track(struct frame_tracker *t, const void *data, struct rtp_packet *p, struct dd *ret_dd);
 
 #endif

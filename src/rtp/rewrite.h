@@ -107,9 +107,9 @@ void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet 
 /* Nothing is forwarded until the next rewrite_switch. */
 void rewrite_pause(struct rewrite *r);
 
-/* Gives in its number. 0; -EALREADY: it has one (a duplicate); -ESTALE: from before the switch, or too late,
- * or filtered before; -ENOTCONN: no source is live. On errors *ret is untouched and the packet must not be
- * sent. */
+/* Gives in its number. 0; -EALREADY: it has one (a duplicate); -ESTALE: from before the switch, too late, or
+ * filtered before (as its picture may have been); -ENOTCONN: no source is live. On errors *ret is untouched
+ * and the packet must not be sent. */
 int rewrite_packet(
     struct rewrite *r, const struct rtp_packet *in, int64_t arrival_us, struct rewrite_out *ret);
 

@@ -100,8 +100,8 @@ static inline bool rtcp_is_feedback(const struct rtcp_block *b, enum rtcp_type t
     return b->type == type && b->count == fmt;
 }
 
-/* Sender and media SSRC that start every feedback block; the cursor is left at what follows. 0 or -EBADMSG.
- */
+/* Sender and media SSRC that start every feedback block; the cursor is left at what follows.
+ * 0 or -EBADMSG. */
 int rtcp_feedback_parse(
     const struct rtcp_block *b, uint32_t *ret_sender, uint32_t *ret_media, struct cursor *ret_fci);
 
