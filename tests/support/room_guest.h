@@ -52,7 +52,7 @@ struct seen {
     uint64_t hash; /* of all that a version stands for */
     bool gone;
     unsigned track_count;
-    struct seen_track tracks[40];
+    struct seen_track tracks[128];
 };
 
 struct guest_options {

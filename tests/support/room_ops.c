@@ -78,7 +78,7 @@ static void see_tracks(struct seen *s, const struct participant *p)
     list_for_each(l, &p->tracks)
     {
         const struct track *t = list_entry(l, struct track, link);
-        assert_true(s->track_count < 40);
+        assert_true(s->track_count < 128);
         struct seen_track *now = &s->tracks[s->track_count++];
         *now =
             (struct seen_track){.muted = t->desc.muted, .width = t->desc.width, .version_us = t->version_us};
