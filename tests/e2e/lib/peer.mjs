@@ -41,6 +41,13 @@ export function vp8Payload(picture, key, size = 200) {
     return b;
 }
 
+const LEVEL_ID = 1;
+
+/** RFC 8285, one-byte form, with the level of RFC 6464. */
+function levelExtension(level) {
+    return Buffer.from([0xbe, 0xde, 0, 1, LEVEL_ID << 4, 0x80 | level, 0, 0]);
+}
+
 export class Peer {
     #sections = 0;
 
@@ -150,6 +157,7 @@ export class Peer {
             rtcp: [],
         };
         add(m, pt);
+        if (kind === 'audio') m.parseSdpLine(`a=extmap:${LEVEL_ID} urn:ietf:params:rtp-hdrext:ssrc-audio-level`);
         m.addSSRC(mine.ssrc, 'cname', 'stream', mine.cid);
         mine.mid = m.mid();
         mine.track = this.pc.addTrack(m);
@@ -200,14 +208,15 @@ export class Peer {
                     for (let i = 0; i < m.value.numAudios; i++) this.#receive('audio', ['opus']);
                     for (let i = 0; i < m.value.numVideos; i++) this.#receive('video', ['vp8', 'h264', 'vp9', 'av1']);
                     this.negotiate();
-                } else if (m.case === 'offer') this.#answer(m.value);
+                } else if (m.case === 'offer' && !this.hold) this.answerTo(m.value);
             }
         };
         signal.waiting.add(look);
         look();
     }
 
-    #answer(offer) {
+    /** Answers an offer of the server's (two connections). Comes by itself unless hold is set. */
+    answerTo(offer, id = offer.id) {
         if (!this.subscriber) {
             this.subscriber = this.#connection(`${this.identity} subscriber`);
             this.incoming = {};
@@ -221,7 +230,7 @@ export class Peer {
         this.subscriber.setRemoteDescription(offer.sdp, 'offer');
         this.subscriber.setLocalDescription('answer');
         const answer = this.subscriber.localDescription();
-        this.signal.send('answer', { type: 'answer', sdp: answer.sdp, id: offer.id });
+        this.signal.send('answer', { type: 'answer', sdp: answer.sdp, id });
     }
 
     /** Takes over a new socket after a resume. */
@@ -231,12 +240,16 @@ export class Peer {
         this.#follow();
     }
 
-    /** Sends n packets of a track of ours, one frame each; every 30th frame of video is a key frame. */
-    rtp(m, n = 1, payload) {
+    /**
+     * Sends n packets of a track of ours, one frame each; every 30th frame of video is a key frame. level: how loud
+     * the sound is, in -dBov, told in the extension of RFC 6464.
+     */
+    rtp(m, n = 1, level) {
         for (let i = 0; i < n; i++) {
-            const body = payload ?? (m.kind === 'video' ? vp8Payload(m.picture, m.picture % 30 === 0) : Buffer.alloc(40, 0xfc));
+            const frame = m.kind === 'video' ? vp8Payload(m.picture, m.picture % 30 === 0) : Buffer.alloc(40, 0xfc);
+            const body = level === undefined ? frame : Buffer.concat([levelExtension(level), frame]);
             const b = Buffer.alloc(12 + body.length);
-            b[0] = 0x80;
+            b[0] = level === undefined ? 0x80 : 0x90;
             b[1] = m.pt | 0x80;
             b.writeUInt16BE(m.seq & 0xffff, 2);
             b.writeUInt32BE(m.timestamp >>> 0, 4);
@@ -250,9 +263,9 @@ export class Peer {
     }
 
     /** Sends on all tracks, 50 packets a second each, until the result is called. */
-    stream() {
+    stream(level) {
         const timer = setInterval(() => {
-            for (const m of this.sent) if (m.sid) this.rtp(m);
+            for (const m of this.sent) if (m.sid) this.rtp(m, 1, m.kind === 'audio' ? level : undefined);
         }, 20);
         this.stops = [...(this.stops ?? []), () => clearInterval(timer)];
         return this.stops.at(-1);
