@@ -508,5 +508,12 @@ int join_routes(struct signal *s, struct http *h)
         if (err)
             return err;
     }
+    /* paths of the protocol that are not served here: 404, never the web client's page */
+    static const char *const others[] = {"settings", "twirp", "agent"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        int err = http_reserve(h, others[i]);
+        if (err)
+            return err;
+    }
     return 0;
 }
