@@ -57,6 +57,8 @@ struct sfu_rig_peer {
     unsigned qualities;
     struct sfu_event quality; /* the newest one */
     void (*on_data)(struct sfu_rig_peer *p, const uint8_t *data, size_t len);
+    /* Is this datagram lost on its way to the client? NULL: none is. */
+    bool (*loses)(struct sfu_rig_peer *p, const uint8_t *data, size_t len);
     void *arg;
 };
 
@@ -81,6 +83,8 @@ void sfu_rig_close(struct sfu_rig *r);
 /* Group fixtures: the nonce law is watched in between. */
 int sfu_rig_begin(void **state);
 int sfu_rig_end(void **state);
+/* Teardown of each test: stops the media side of one that failed. */
+int sfu_rig_teardown(void **state);
 
 /* A new client and its peer connection on a worker. server_role: of DTLS. */
 struct sfu_rig_peer *sfu_rig_peer_add(

@@ -180,13 +180,20 @@ static size_t exts_make(const struct source *s, bool repaired, struct rtp_ext_ou
     return n;
 }
 
+/* A packet without payload is sent as padding. */
 static void packet_send(struct source *s, const struct source_packet *k, uint8_t pt)
 {
+    static const uint8_t padding[200] = {[199] = 200};
     struct rtp_ext_out exts[4];
     size_t n = exts_make(s, false, exts);
-    struct rtp_fields f = {
-        .pt = pt, .marker = k->marker, .seq = (uint16_t)k->index, .ts = k->ts, .ssrc = s->ssrc};
-    rtc_client_rtp(&s->peer->client, &f, k->index, exts, n, k->payload, k->len);
+    struct rtp_fields f = {.pt = pt,
+        .marker = k->marker,
+        .padding = k->len == 0,
+        .seq = (uint16_t)k->index,
+        .ts = k->ts,
+        .ssrc = s->ssrc};
+    rtc_client_rtp(&s->peer->client, &f, k->index, exts, n, k->len ? k->payload : padding,
+        k->len ? k->len : sizeof padding);
 }
 
 static struct source_packet *packet_keep(struct source *s, const uint8_t *payload, size_t len, bool marker)
@@ -194,7 +201,8 @@ static struct source_packet *packet_keep(struct source *s, const uint8_t *payloa
     struct source_packet *k = &s->kept[s->next % SOURCE_KEPT];
     assert_true(len <= sizeof k->payload);
     *k = (struct source_packet){.index = s->next++, .ts = s->ts, .marker = marker, .len = len};
-    memcpy(k->payload, payload, len);
+    if (len)
+        memcpy(k->payload, payload, len);
     s->packets++;
     s->octets += (uint32_t)len;
     return k;
@@ -239,7 +247,6 @@ static const struct source_packet *packet_kept(const struct source *s, uint64_t 
 {
     const struct source_packet *k = &s->kept[index % SOURCE_KEPT];
     assert_int_equal(k->index, index);
-    assert_true(k->len > 0);
     return k;
 }
 
@@ -261,15 +268,12 @@ void source_rtx(struct source *s, uint64_t index)
     rtc_client_rtp(&s->peer->client, &f, s->rtx_next++, exts, n, payload, RTX_OSN_LEN + k->len);
 }
 
-void source_probe(struct source *s)
+uint64_t source_probe(struct source *s, bool lose)
 {
-    uint8_t padding[200] = {0};
-    struct rtp_ext_out exts[4];
-    size_t n = exts_make(s, false, exts);
-    padding[sizeof padding - 1] = sizeof padding;
-    struct rtp_fields f = {
-        .pt = s->pt, .padding = true, .seq = (uint16_t)s->next, .ts = s->ts, .ssrc = s->ssrc};
-    rtc_client_rtp(&s->peer->client, &f, s->next++, exts, n, padding, sizeof padding);
+    struct source_packet *k = packet_keep(s, NULL, 0, false);
+    if (!lose)
+        source_again(s, k->index);
+    return k->index;
 }
 
 void source_report(struct source *s, uint64_t ntp, uint32_t ts)

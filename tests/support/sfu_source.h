@@ -76,7 +76,9 @@ uint64_t source_payload(struct source *s, uint8_t pt, const uint8_t *payload, si
 
 void source_again(struct source *s, uint64_t index); /* the lost packet itself, for the first time */
 void source_rtx(struct source *s, uint64_t index);   /* as a retransmission (RFC 4588) */
-void source_probe(struct source *s);                 /* padding only, on the media SSRC */
+
+/* Padding only, on the media SSRC; lose as above, source_again sends it. */
+uint64_t source_probe(struct source *s, bool lose);
 
 /* A sender report: timestamp ts is ntp. */
 void source_report(struct source *s, uint64_t ntp, uint32_t ts);
