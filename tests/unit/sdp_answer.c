@@ -681,6 +681,23 @@ static void layers_with_restrictions_and_alternatives(void **state)
     sdp_free(offer);
 }
 
+static void one_alternative_of_a_stream_is_enough(void **state)
+{
+    struct sdp_session *answer;
+    const struct sdp_media *m =
+        answer_one(VIDEO_OFFER("96", "a=rtpmap:96 VP8/90000\r\na=sendonly\r\n"
+                                     "a=rid:1 send\r\na=rid:2 send\r\na=rid:3 send\r\n"
+                                     "a=simulcast:send 1,2;2,3,1\r\n"),
+            (struct sdp_decision){.receive = true}, &answer);
+    (void)state;
+    assert_int_equal(m->n_rids, 2);
+    assert_int_equal(m->simulcast_recv.n, 2);
+    assert_string_equal(m->simulcast_recv.streams[0].alts[0].rid, "1");
+    assert_string_equal(m->simulcast_recv.streams[1].alts[0].rid, "2");
+    assert_int_equal(m->simulcast_recv.streams[1].n_alts, 1);
+    sdp_free(answer);
+}
+
 static void one_rid_needs_no_simulcast(void **state)
 {
     struct sdp_session *offer = must_parse(
@@ -791,6 +808,7 @@ int main(void)
         cmocka_unit_test(capabilities_can_be_others),
         cmocka_unit_test(simulcast_is_echoed),
         cmocka_unit_test(layers_with_restrictions_and_alternatives),
+        cmocka_unit_test(one_alternative_of_a_stream_is_enough),
         cmocka_unit_test(one_rid_needs_no_simulcast),
         cmocka_unit_test(old_simulcast_by_ssrc),
         cmocka_unit_test(two_hundred_and_fifty_six_sections),

@@ -199,7 +199,8 @@ static void rfc8829_answers_fit(void **state)
 #define A_VIDEO                                                                                              \
     "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:1\r\na=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n"  \
     "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtcp-fb:96 nack\r\na=rtcp-fb:96 goog-remb\r\n"           \
-    "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=extmap:5 urn:x\r\na=extmap:9/sendonly "             \
+    "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=extmap:5 urn:x\r\na=extmap:6 "                      \
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\na=extmap:9/sendonly "      \
     "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"
 #define GOOD_HEAD ANSWER_HEAD A_BUNDLE A_ICE A_PRINT A_SETUP
 
@@ -222,7 +223,8 @@ static void what_the_answer_narrows_is_narrowed(void **state)
     assert_int_equal(video->codecs[0].rtx_pt, 97);
     assert_int_equal(video->codecs[0].fb, SDP_FB_NACK); /* goog-remb was not offered */
     assert_int_equal(video->ext_id[SDP_EXT_MID], 1);
-    assert_int_equal(video->ext_id[SDP_EXT_TRANSPORT_CC], 0); /* its id has another meaning in the answer */
+    assert_int_equal(video->ext_id[SDP_EXT_TRANSPORT_CC], 0); /* its id has another meaning in the offer */
+    assert_int_equal(video->ext_id[SDP_EXT_ABS_SEND_TIME], 0);
     assert_int_equal(video->ext_id[SDP_EXT_PLAYOUT_DELAY], 9);
     assert_false(video->mixed_ext);
     assert_false(video->rtcp_rsize);

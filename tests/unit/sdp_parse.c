@@ -78,6 +78,26 @@ static void bundled_sections_share_the_first_transport(void **state)
     sdp_free(s);
 }
 
+static void a_rejected_section_lends_no_transport(void **state)
+{
+    struct sdp_transport t;
+    struct sdp_session *s = must_parse(HEAD "a=group:BUNDLE a b\r\na=setup:passive\r\n"
+                                            "a=fingerprint:sha-256 " FINGERPRINT "\r\n"
+                                            "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:a\r\n"
+                                            "a=ice-ufrag:gone\r\na=ice-pwd:0123456789012345678901\r\n"
+                                            "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\nb=TIAS:64000\r\na=mid:b\r\n"
+                                            "a=ice-ufrag:here\r\na=ice-pwd:0123456789012345678901\r\n");
+    (void)state;
+    assert_int_equal(sdp_transport_of(s, &t, NULL, 0), 0);
+    assert_string_equal(t.ufrag, "here");
+    assert_int_equal(t.setup, SDP_SETUP_PASSIVE); /* the session's */
+    assert_int_equal(t.n_fingerprints, 1);
+    char *text = text_of(s);
+    assert_non_null(strstr(text, "b=TIAS:64000\r\n"));
+    free(text);
+    sdp_free(s);
+}
+
 static void chromium_publisher_is_read(void **state)
 {
     struct sdp_session *s = parse_file("chromium-156-publish-offer.sdp");
@@ -584,6 +604,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc8829_offer_is_read),
         cmocka_unit_test(bundled_sections_share_the_first_transport),
+        cmocka_unit_test(a_rejected_section_lends_no_transport),
         cmocka_unit_test(chromium_publisher_is_read),
         cmocka_unit_test(firefox_publisher_is_read),
         cmocka_unit_test(old_forms_are_read),
