@@ -92,6 +92,7 @@ struct participant_private {
     size_t gone_count;
     float level, told_level; /* speaking */
     bool active, told_active;
+    bool spoke; /* somebody was told of it */
     int64_t level_us;
     int64_t simulate_until_us;
     enum connection_quality quality;
@@ -236,6 +237,9 @@ void speakers_tick(struct room_server *rs, int64_t now_us);
 void quality_tick(struct room_server *rs, int64_t now_us);
 void quality_input(struct participant *p, const struct sfu_event *e);
 void demand_update(struct room_track *t, int64_t now_us);
+/* After a resume: what was told to the old socket may not have arrived. */
+void speakers_snapshot(struct participant *to);
+void demand_renew(struct participant *publisher);
 void speakers_greet(struct participant *subscriber, struct participant *publisher);
 
 #endif

@@ -232,6 +232,9 @@ void participant_resumed(struct participant *p)
         p->priv->failed_us = server_now_us(p->room->server); /* time for the new checks */
     p->priv->asked[0] = p->priv->asked[1] = 0;
     participant_snapshot(p);
+    p->priv->quality_dirty = true;
+    speakers_snapshot(p);
+    demand_renew(p);
     if (!p->single_connection)
         negotiation_offer(p, true);
     else

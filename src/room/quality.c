@@ -8,6 +8,7 @@
 /* ---- speakers ---- */
 
 #define SPEAKER_STALE_US (2 * ROOM_SPEAKERS_US) /* without news this long, silence */
+#define SPEAKERS_MAX     64                     /* of one message; the others' turn is the next time */
 
 /* Clients are told levels in steps of an eighth, rounded up. */
 static float told_level(float level)
@@ -43,6 +44,20 @@ void speakers_greet(struct participant *subscriber, struct participant *publishe
     TELL(subscriber, speakers, &s, 1);
 }
 
+void speakers_snapshot(struct participant *to)
+{
+    struct speaker list[SPEAKERS_MAX];
+    size_t n = 0;
+    list_for_each(l, &to->room->participants)
+    {
+        const struct participant *p = list_entry(l, struct participant, link);
+        if (p->priv->spoke && n < SPEAKERS_MAX && hears(to, p))
+            list[n++] = speaker_of(p);
+    }
+    if (n)
+        TELL(to, speakers, list, n);
+}
+
 static bool level_changed(struct participant *p, int64_t now_us)
 {
     struct participant_private *priv = p->priv;
@@ -54,6 +69,7 @@ static bool level_changed(struct participant *p, int64_t now_us)
     float level = active ? told_level(priv->level) : 0;
     if (active == priv->told_active && fabsf(level - priv->told_level) < 0.001f)
         return false;
+    priv->spoke = true;
     priv->told_active = active;
     priv->told_level = level;
     return true;
@@ -61,12 +77,12 @@ static bool level_changed(struct participant *p, int64_t now_us)
 
 static void room_speakers(struct room *r, int64_t now_us)
 {
-    struct participant *changed[64];
+    struct participant *changed[SPEAKERS_MAX];
     size_t n = 0;
     list_for_each(l, &r->participants)
     {
         struct participant *p = list_entry(l, struct participant, link);
-        if (n < 64 && level_changed(p, now_us))
+        if (n < SPEAKERS_MAX && level_changed(p, now_us))
             changed[n++] = p;
     }
     if (!n)
@@ -74,7 +90,7 @@ static void room_speakers(struct room *r, int64_t now_us)
     list_for_each(l, &r->participants)
     {
         struct participant *p = list_entry(l, struct participant, link);
-        struct speaker list[64];
+        struct speaker list[SPEAKERS_MAX];
         size_t k = 0;
         for (size_t i = 0; i < n; i++)
             if (hears(p, changed[i]))
@@ -169,6 +185,12 @@ static bool receives_from(const struct participant *p, const struct participant 
     return false;
 }
 
+/* Whoever is not connected yet has no quality: its time comes when it is. */
+static bool has_news(const struct participant *p)
+{
+    return p->priv->quality_dirty && p->state == PARTICIPANT_ACTIVE;
+}
+
 static void room_quality(struct room *r)
 {
     size_t people = 0;
@@ -177,7 +199,7 @@ static void room_quality(struct room *r)
     {
         struct participant *p = list_entry(l, struct participant, link);
         media_silence(p);
-        dirty |= p->priv->quality_dirty;
+        dirty |= has_news(p);
         people++;
     }
     struct participant_quality *list = dirty ? calloc(people, sizeof *list) : NULL;
@@ -190,8 +212,7 @@ static void room_quality(struct room *r)
         list_for_each(m, &r->participants)
         {
             const struct participant *p = list_entry(m, struct participant, link);
-            bool news = p->priv->quality_dirty || to->priv->quality_dirty;
-            if (news && (p == to || receives_from(to, p)))
+            if ((has_news(p) || has_news(to)) && (p == to || receives_from(to, p)))
                 list[n++] = quality_of(p, to);
         }
         if (n && to->state == PARTICIPANT_ACTIVE)
@@ -199,7 +220,9 @@ static void room_quality(struct room *r)
     }
     list_for_each(l, &r->participants)
     {
-        list_entry(l, struct participant, link)->priv->quality_dirty = false;
+        struct participant *p = list_entry(l, struct participant, link);
+        if (has_news(p))
+            p->priv->quality_dirty = false;
     }
     free(list);
 }
@@ -273,7 +296,7 @@ static void tell_demand(struct room_track *t, int highest)
  * key frame. */
 void demand_update(struct room_track *t, int64_t now_us)
 {
-    if (t->t.desc.kind != TRACK_VIDEO || !t->t.published)
+    if (t->t.desc.kind != TRACK_VIDEO || !t->t.published || t->t.publisher->signal_lost)
         return;
     int highest = highest_demand(&t->t);
     int told = -1;
@@ -289,5 +312,18 @@ void demand_update(struct room_track *t, int64_t now_us)
         t->demand.lower_due_us = now_us + ROOM_DEMAND_LATER_US;
     } else if (now_us >= t->demand.lower_due_us) {
         tell_demand(t, highest);
+    }
+}
+
+void demand_renew(struct participant *publisher)
+{
+    list_for_each(l, &publisher->tracks)
+    {
+        struct room_track *t = track_private(list_entry(l, struct track, link));
+        if (t->demand.told) {
+            t->demand.told = false;
+            t->demand.lower_due_us = 0;
+        }
+        demand_update(t, server_now_us(publisher->room->server));
     }
 }
