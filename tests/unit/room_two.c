@@ -85,6 +85,21 @@ static void tracks_that_are_there_come_with_the_first_offer(void **state)
     assert_int_equal(guest_count(carol, NOTE_OFFER), 1);
 }
 
+static void an_offer_to_publish_changes_nothing_of_what_is_received(void **state)
+{
+    (void)state;
+    struct track *cam = guest_publish(alice, "cam", SOURCE_CAMERA);
+    host_settle(h);
+    guest_clear(bob);
+    host_mark(h);
+    guest_publish(bob, "mic", SOURCE_MICROPHONE);
+    guest_unpublish(bob, "mic");
+    host_run(h, S(1));
+    assert_int_equal(host_count(h, SFU_SUB_REMOVE), 0);
+    assert_non_null(guest_receives(bob, cam));
+    assert_int_equal(guest_count(bob, NOTE_OFFER), 0);
+}
+
 static void who_may_not_subscribe_gets_no_offer(void **state)
 {
     (void)state;
@@ -112,10 +127,9 @@ static void one_offer_at_a_time(void **state)
     struct track *cam = guest_publish(alice, "cam", SOURCE_CAMERA);
     host_run(h, MS(10));
     assert_int_equal(guest_count(bob, NOTE_OFFER), 1);
-    struct track *mic = guest_publish(alice, "mic", SOURCE_MICROPHONE);
+    guest_publish(alice, "mic", SOURCE_MICROPHONE);
     struct track *screen = guest_publish(alice, "screen", SOURCE_SCREEN_SHARE);
     guest_unpublish(alice, "mic");
-    (void)mic;
     host_run(h, S(5));
     assert_int_equal(guest_count(bob, NOTE_OFFER), 1); /* what changed waits for the answer */
     guest_answer(bob);
@@ -355,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_offer_comes_right_after_the_join),
         TEST(tracks_that_are_there_come_with_the_first_offer),
+        TEST(an_offer_to_publish_changes_nothing_of_what_is_received),
         TEST(who_may_not_subscribe_gets_no_offer),
         TEST(one_offer_at_a_time),
         TEST(a_track_that_ends_under_an_offer_does_not_start),
