@@ -54,8 +54,6 @@
 #define HTTP_BACKLOG         1024  /* connections the kernel keeps for us to accept */
 #define HTTP_IDLE_S          30    /* seconds a connection may be silent between and within requests */
 #define HTTP_HEAD_S          10 /* seconds for the first request's head: slow senders hold a descriptor, no pool */
-#define HTTP_STATIC_FILE_MAX (32 << 20) /* bytes of one file of the web client, kept in memory */
-#define HTTP_STATIC_MAX      (64 << 20) /* bytes of them all */
 #define HTTP_STATIC_FILES    4096       /* files of the web client */
 #define HTTP_PARAMS_MAX      8          /* {names} of one route */
 #define WS_MESSAGE_MAX       (2 << 20)  /* bytes of a message received, as LiveKit's */

@@ -3,6 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "http/encoding.h"
+#include "net/clock.h"
 
 /* What the web client's pages may do: their own files, and talk to this server's WebSocket under any of its
  * names. */
@@ -114,9 +119,11 @@ void answer_preflight(struct http_request *req)
     decide(req, MHD_HTTP_NO_CONTENT, r);
 }
 
-static bool add_file_headers(const struct http_file *f, struct MHD_Response *r)
+static bool add_file_headers(const struct http_file *f, const struct http_form *form, struct MHD_Response *r)
 {
-    return add(r, "Content-Type", f->type) && add(r, "ETag", f->etag) &&
+    return add(r, "Content-Type", f->type) && add(r, "ETag", form->etag) &&
+           (!f->gzip.present || add(r, "Vary", "Accept-Encoding")) &&
+           (form != &f->gzip || add(r, "Content-Encoding", "gzip")) &&
            add(r, "Cache-Control",
                static_immutable(f) ? "public, max-age=31536000, immutable" : "no-cache") &&
            add(r, "Referrer-Policy", "no-referrer") &&
@@ -148,6 +155,67 @@ static const struct http_file *file_for(const struct http_request *req)
     return static_find(req->http->files, "/");
 }
 
+/* The response to a request for a file that is not there any more as it was listed. */
+static void answer_lost(struct http_request *req, const struct http_file *f, int err)
+{
+    struct log_limit *limit = &req->http->lost_limit;
+    if (log_limit_pass(limit, clock_now_us()))
+        log_warn("http.static_lost", "path=%s reason=\"%s\" suppressed=%u", f->path,
+            err == -ESTALE ? "it was changed" : strerror(-err), limit->suppressed);
+    if (err == -ENOENT || err == -ENOTDIR || err == -ELOOP)
+        answer_error(req, MHD_HTTP_NOT_FOUND, "not_found", "There is nothing at this address any more.");
+    else
+        answer_error(req, MHD_HTTP_INTERNAL_SERVER_ERROR, "file_changed",
+            err == -ESTALE ? "This file was changed while the server ran. Restart the server."
+                           : "This file cannot be read.");
+}
+
+/* NULL: no memory. Takes fd over, which is -1 for a body of our own. */
+static struct MHD_Response *file_response(const struct http_file *f, size_t len, int fd)
+{
+    if (fd < 0 || len == 0) {
+        if (fd >= 0)
+            close(fd);
+        return MHD_create_response_from_buffer(len, (void *)(f->body ? f->body : ""), MHD_RESPMEM_PERSISTENT);
+    }
+    struct MHD_Response *r = MHD_create_response_from_fd64(len, fd);
+    if (!r)
+        close(fd);
+    return r;
+}
+
+static bool accepts_gzip(const struct http_request *req)
+{
+    struct encoding_taste taste = {0};
+    list_for_each(item, &req->headers)
+    {
+        const struct header *h = list_entry(item, struct header, link);
+        if (strcasecmp(h->name, "Accept-Encoding") == 0)
+            encoding_read(&taste, h->value, strlen(h->value));
+    }
+    return encoding_takes_gzip(&taste);
+}
+
+static void send_file(struct http_request *req, const struct http_file *f)
+{
+    const struct http_form *form = f->gzip.present && accepts_gzip(req) ? &f->gzip : &f->plain;
+    bool same = tag_listed(header_find(&req->headers, "If-None-Match"), form->etag);
+    int fd = -1;
+    if (!same && !f->body) {
+        fd = static_open(req->http->files, f, &form);
+        if (fd < 0) {
+            answer_lost(req, f, fd);
+            return;
+        }
+    }
+    struct MHD_Response *r = file_response(f, same ? 0 : form->len, fd);
+    if (r && !add_file_headers(f, form, r)) {
+        MHD_destroy_response(r);
+        r = NULL;
+    }
+    decide(req, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, r);
+}
+
 void answer_file(struct http_request *req)
 {
     const struct http_file *f = upgrade_wanted(req) ? NULL : file_for(req);
@@ -162,12 +230,5 @@ void answer_file(struct http_request *req)
             req, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", "This address can only be read.");
         return;
     }
-    bool same = tag_listed(header_find(&req->headers, "If-None-Match"), f->etag);
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(same ? 0 : f->len, f->data, MHD_RESPMEM_PERSISTENT);
-    if (r && !add_file_headers(f, r)) {
-        MHD_destroy_response(r);
-        r = NULL;
-    }
-    decide(req, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, r);
+    send_file(req, f);
 }

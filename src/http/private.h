@@ -66,6 +66,8 @@ struct http {
     struct wheel_timer stop_timer;
     struct log_limit refused_limit;
 
+    struct log_limit lost_limit; /* MHD's thread */
+
     pthread_mutex_t lock; /* guards: */
     pthread_cond_t idle;  /* some of what http_stop waits for went away */
     bool stopping;        /* also read by control without the lock, which alone writes it */
@@ -197,19 +199,31 @@ int answer_common_headers(struct http_request *req, struct MHD_Response *respons
 /* Control: the answer is complete, the connection goes on. The request is gone afterwards for the caller. */
 void request_send(struct http_request *req);
 
-/* ---- static files (static.c): read once, the same for all threads ---- */
+/* ---- static files (static.c): listed once, the same for all threads ---- */
+
+/* A file's content as it is stored, or compressed. */
+struct http_form {
+    bool present;
+    size_t len; /* bytes, and time of the last change: what the file must still have when it is sent */
+    int64_t mtime_ns;
+    char etag[40]; /* with its quotes; another one for each form and each change */
+};
 
 struct http_file {
     char *path; /* "/assets/index-abc.js" */
-    uint8_t *data;
-    size_t len;
     const char *type;
-    char etag[24]; /* with its quotes */
+    const char *body; /* a page of our own; NULL: it is in the file */
+    struct http_form plain, gzip;
 };
 
-/* Never NULL for lack of the directory: then there is one page, which says so. NULL: no memory. */
+/* Never NULL for lack of the directory: then there is one page, which says so. NULL: no memory. A file x.gz
+ * is the compressed form of x, and no path of its own. */
 struct http_static *static_load(const char *dir);
 void static_free(struct http_static *s);
+/* Opens the form of a file without a body of our own; it is the caller's to close. A compressed form that is
+ * not what was listed any more is replaced by the plain one, in form. Or -errno: -ESTALE when the file was
+ * changed, and -ENOENT, -ELOOP and others when it is not there. */
+int static_open(const struct http_static *s, const struct http_file *f, const struct http_form **form);
 const struct http_file *static_find(
     const struct http_static *s, const char *path); /* decoded; "/" is the index */
 bool static_immutable(const struct http_file *f);   /* its name changes with its content */

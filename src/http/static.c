@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +13,16 @@
 
 #include "tls/digest.h"
 
-/* The web client's files, all read at start: what is not in the list cannot be asked for, whatever the path.
- */
+enum {
+    DEPTH_MAX = 16, /* directories within each other */
+};
+
+/* The web client's files. Only the list is read at start: what is not in it cannot be asked for, whatever the
+ * path, and what is sent is the file that was listed, or an error. */
 struct http_static {
     struct http_file *files; /* sorted by path */
-    size_t count, cap, bytes;
+    size_t count, cap;
+    int root; /* the directory, open for finding files below it; -1: none */
 };
 
 static const struct {
@@ -57,29 +64,22 @@ static const char *type_of(const char *path)
     return "application/octet-stream";
 }
 
-static void file_free(struct http_file *f)
-{
-    free(f->path);
-    free(f->data);
-}
-
 void static_free(struct http_static *s)
 {
     if (!s)
         return;
     for (size_t i = 0; i < s->count; i++)
-        file_free(&s->files[i]);
+        free(s->files[i].path);
     free(s->files);
+    if (s->root >= 0)
+        close(s->root);
     free(s);
 }
 
-/* Takes path and data over, also on failure. */
-static int add(struct http_static *s, char *path, uint8_t *data, size_t len)
+/* Copies the file; takes its path over, also on failure. */
+static int add(struct http_static *s, const struct http_file *f)
 {
-    struct http_file f = {.path = path, .data = data, .len = len};
-    int err = path && data ? 0 : -ENOMEM;
-    if (!err && (s->count == HTTP_STATIC_FILES || len > HTTP_STATIC_MAX - s->bytes))
-        err = -EFBIG;
+    int err = s->count == HTTP_STATIC_FILES ? -EFBIG : 0;
     if (!err && s->count == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 32;
         struct http_file *grown = realloc(s->files, cap * sizeof *grown);
@@ -90,33 +90,44 @@ static int add(struct http_static *s, char *path, uint8_t *data, size_t len)
             err = -ENOMEM;
         }
     }
-    if (err) {
-        file_free(&f);
-        return err;
-    }
-    f.type = type_of(path);
-    uint8_t digest[DIGEST_SHA256_SIZE];
-    digest_sha256(data, len, digest);
-    char hex[17];
-    hex_encode(digest, 8, hex, sizeof hex);
-    snprintf(f.etag, sizeof f.etag, "\"%s\"", hex);
-    s->files[s->count++] = f;
-    s->bytes += len;
-    return 0;
+    if (err)
+        free(f->path);
+    else
+        s->files[s->count++] = *f;
+    return err;
 }
 
-static uint8_t *read_all(int fd, size_t len)
+static int64_t mtime_ns(const struct stat *st)
 {
-    uint8_t *data = malloc(len + 1);
-    for (size_t at = 0; data && at < len;) {
-        ssize_t n = read(fd, data + at, len - at);
-        if (n <= 0) {
-            free(data);
-            return NULL;
-        }
-        at += (size_t)n;
-    }
-    return data;
+    return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+}
+
+static void describe(const struct stat *st, const char *mark, struct http_form *ret)
+{
+    ret->present = true;
+    ret->len = (size_t)st->st_size;
+    ret->mtime_ns = mtime_ns(st);
+    snprintf(ret->etag, sizeof ret->etag, "\"%" PRIx64 "-%zx%s\"", (uint64_t)ret->mtime_ns, ret->len, mark);
+}
+
+static bool ends_in_gz(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 3 && strcmp(name + len - 3, ".gz") == 0;
+}
+
+/* Looks for the compressed form beside the file: name.gz. One that is older is of an earlier file. */
+static void find_gzip(int dir, const char *name, const struct stat *plain, struct http_file *f)
+{
+    char gz[NAME_MAX + 1];
+    struct stat st;
+    int len = snprintf(gz, sizeof gz, "%s.gz", name);
+    if (len >= (int)sizeof gz || fstatat(dir, gz, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        return;
+    if (st.st_mtim.tv_sec >= plain->st_mtim.tv_sec)
+        describe(&st, "-gz", &f->gzip);
+    else
+        log_warn("http.static_skipped", "path=%s.gz reason=\"older than the file itself\"", f->path);
 }
 
 static int scan(struct http_static *s, int dir, const char *prefix, int depth);
@@ -144,10 +155,13 @@ static int scan_entry(struct http_static *s, int dir, const char *prefix, const 
         free(path);
         return err;
     }
-    if (S_ISREG(st.st_mode) && st.st_size <= HTTP_STATIC_FILE_MAX) {
-        err = add(s, path, read_all(fd, (size_t)st.st_size), (size_t)st.st_size);
+    if (S_ISREG(st.st_mode)) {
+        struct http_file f = {.path = path, .type = type_of(path)};
+        describe(&st, "", &f.plain);
+        find_gzip(dir, name, &st, &f);
+        err = add(s, &f); /* takes path over */
     } else {
-        log_warn("http.static_skipped", "path=%s reason=\"not a file of acceptable size\"", path);
+        log_warn("http.static_skipped", "path=%s reason=\"neither a file nor a directory of these\"", path);
         free(path);
     }
     close(fd);
@@ -165,7 +179,7 @@ static int scan(struct http_static *s, int dir, const char *prefix, int depth)
     }
     int err = 0;
     for (struct dirent *e = readdir(d); e && !err; e = readdir(d))
-        if (e->d_name[0] != '.') /* neither . nor .. nor what is hidden */
+        if (e->d_name[0] != '.' && !ends_in_gz(e->d_name)) /* neither . nor .. nor what is hidden */
             err = scan_entry(s, dir, prefix, e->d_name, depth);
     closedir(d);
     return err;
@@ -184,30 +198,107 @@ static const char missing_page[] =
     "another "
     "place.</p></body></html>\n";
 
+static int add_missing_page(struct http_static *s)
+{
+    struct http_file f = {.path = strdup("/index.html"), .type = type_of("index.html"), .body = missing_page};
+    uint8_t digest[DIGEST_SHA256_SIZE];
+    char hex[17];
+    if (!f.path)
+        return -ENOMEM;
+    f.plain.present = true;
+    f.plain.len = sizeof missing_page - 1;
+    digest_sha256(missing_page, f.plain.len, digest);
+    hex_encode(digest, 8, hex, sizeof hex);
+    snprintf(f.plain.etag, sizeof f.plain.etag, "\"%s\"", hex);
+    return add(s, &f);
+}
+
+static int read_list(struct http_static *s, const char *dir)
+{
+    s->root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = s->root < 0 ? -1 : openat(s->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : scan(s, fd, "/", DEPTH_MAX);
+}
+
+static void sort(struct http_static *s)
+{
+    if (s->count > 0)
+        qsort(s->files, s->count, sizeof *s->files, compare);
+}
+
 struct http_static *static_load(const char *dir)
 {
     struct http_static *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    if (dir && *dir) {
-        int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int err = fd < 0 ? -errno : scan(s, fd, "/", 16);
-        if (err)
-            log_warn("http.static_unreadable", "dir=%s reason=\"%s\"", dir, strerror(-err));
-    }
-    if (s->count > 0)
-        qsort(s->files, s->count, sizeof *s->files, compare);
+    s->root = -1;
+    int err = dir && *dir ? read_list(s, dir) : 0;
+    if (err)
+        log_warn("http.static_unreadable", "dir=%s reason=\"%s\"", dir, strerror(-err));
+    sort(s);
     if (!static_find(s, "/")) {
-        uint8_t *copy = malloc(sizeof missing_page);
-        if (copy)
-            memcpy(copy, missing_page, sizeof missing_page);
-        if (add(s, strdup("/index.html"), copy, sizeof missing_page - 1) != 0) {
+        if (add_missing_page(s) != 0) {
             static_free(s);
             return NULL;
         }
-        qsort(s->files, s->count, sizeof *s->files, compare);
+        sort(s);
     }
     return s;
+}
+
+/* Opens a file below the root. No component may have become a symbolic link. */
+static int open_below(const struct http_static *s, const char *path)
+{
+    char copy[PATH_MAX], *rest = NULL;
+    if (s->root < 0 || snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
+        return -ENOENT;
+    int dir = s->root, fd = -ENOENT;
+    char *name = strtok_r(copy, "/", &rest);
+    while (name) {
+        char *next = strtok_r(NULL, "/", &rest);
+        int flags = next ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK; /* not to wait for a pipe's writer */
+        fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            fd = -errno;
+        if (dir != s->root)
+            close(dir);
+        if (fd < 0)
+            return fd;
+        dir = fd;
+        name = next;
+    }
+    return fd;
+}
+
+/* Opens what was listed as this form. */
+static int open_form(const struct http_static *s, const char *path, const struct http_form *form)
+{
+    struct stat st;
+    int fd = open_below(s, path);
+    if (fd < 0)
+        return fd;
+    int err = fstat(fd, &st) < 0 ? -errno : 0;
+    if (!err && (!S_ISREG(st.st_mode) || (size_t)st.st_size != form->len || mtime_ns(&st) != form->mtime_ns))
+        err = -ESTALE;
+    if (err)
+        close(fd);
+    return err ? err : fd;
+}
+
+int static_open(const struct http_static *s, const struct http_file *f, const struct http_form **form)
+{
+    int fd = open_form(s, f->path, &f->plain); /* also when its compressed form is wanted: it speaks for it */
+    if (fd < 0 || *form == &f->plain)
+        return fd;
+    char gz[PATH_MAX];
+    int compressed = snprintf(gz, sizeof gz, "%s.gz", f->path) < (int)sizeof gz ? open_form(s, gz, &f->gzip)
+                                                                                : -ENAMETOOLONG;
+    if (compressed < 0) {
+        *form = &f->plain;
+        return fd;
+    }
+    close(fd);
+    return compressed;
 }
 
 const struct http_file *static_find(const struct http_static *s, const char *path)
