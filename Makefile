@@ -186,7 +186,10 @@ run: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) all web
 	@exec $(B)/fanlight --dev $(ARGS)
 
-web: web/dist/index.html
+# the server sends what stands compressed beside a file and compresses nothing itself; gzip keeps the file's time
+web: web/dist/index.html.gz
+web/dist/index.html.gz: web/dist/index.html
+	@find web/dist -type f -regex '.*\.\(html\|js\|css\|svg\|json\|webmanifest\)' -exec gzip -9 -n -k -f {} +
 web/dist/index.html: $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 	@echo "  WEB  web/dist"
 	@cd web && npm run --silent build && touch dist/index.html
@@ -223,7 +226,7 @@ CONFDIR     := $(DESTDIR)$(SYSCONFDIR)/fanlight
 install: all web
 	@install -d $(BINDIR) $(SHAREDIR) $(DOCDIR) $(CONFDIR) $(LIBDIR)/systemd/system $(LIBDIR)/sysusers.d $(LIBDIR)/sysctl.d
 	@install -m 755 $(B)/fanlight $(BINDIR)/fanlight
-	@rm -rf $(SHAREDIR)/web && cp -r web/dist $(SHAREDIR)/web && chmod -R u=rwX,go=rX $(SHAREDIR)/web
+	@rm -rf $(SHAREDIR)/web && cp -r --preserve=timestamps web/dist $(SHAREDIR)/web && chmod -R u=rwX,go=rX $(SHAREDIR)/web
 	@install -m 644 README.md LICENSE conf/fanlight.conf $(DOCDIR)
 	@sed 's,/usr/local/,$(PREFIX)/,; s,/etc/fanlight,$(SYSCONFDIR)/fanlight,' systemd/fanlight.service >$(LIBDIR)/systemd/system/fanlight.service
 	@chmod 644 $(LIBDIR)/systemd/system/fanlight.service
