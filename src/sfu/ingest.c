@@ -112,10 +112,33 @@ static bool identify(
     return true;
 }
 
+static void forget(struct sfu_peer *p, struct ssrc_ref *r)
+{
+    HASH_DELETE(hh, p->ssrcs, r);
+    p->ssrc_count--;
+    free(r);
+}
+
+/* Room for another SSRC: a source that was followed by another gives its place up. */
+static bool have_room(struct sfu_peer *p)
+{
+    struct ssrc_ref *r, *next;
+    if (p->ssrc_count < SFU_SSRCS_MAX)
+        return true;
+    HASH_ITER(hh, p->ssrcs, r, next)
+    {
+        if (!r->retired)
+            continue;
+        forget(p, r);
+        return true;
+    }
+    return false;
+}
+
 static struct ssrc_ref *learn(struct sfu_peer *p, const struct packet *pkt, const struct rtp_packet *h)
 {
     struct ssrc_ref found;
-    if (p->ssrc_count >= SFU_SSRCS_MAX || !identify(p, pkt, h, &found))
+    if (!identify(p, pkt, h, &found) || !have_room(p))
         return NULL;
     struct sfu_stream *s = track_stream(found.track, found.stream);
     struct ssrc_ref *r = s ? malloc(sizeof *r) : NULL;
@@ -137,42 +160,81 @@ void ingest_forget_track(struct sfu_peer *p, struct sfu_track *t)
     struct ssrc_ref *r, *next;
     HASH_ITER(hh, p->ssrcs, r, next)
     {
-        if (r->track != t)
-            continue;
-        HASH_DELETE(hh, p->ssrcs, r);
-        p->ssrc_count--;
-        free(r);
+        if (r->track == t)
+            forget(p, r);
     }
 }
 
 /* ---- the stream's own state ---- */
 
-/* A new source in the same section (the sender was replaced, or the browser restarted it), or another codec.
- */
-static void stream_begin(struct sfu_track *t, struct sfu_stream *s, const struct rtp_packet *h,
-    const struct sfu_codec *codec, int64_t now_us)
+static void history_restart(struct sfu_stream *s, uint8_t kind)
 {
+    history_done(&s->history);
+    history_init(
+        &s->history, s->slots, kind == KIND_VIDEO ? SFU_HISTORY_VIDEO : SFU_HISTORY_AUDIO, SFU_HISTORY_US);
+}
+
+/* Another source has taken the stream over: what the network still has of the old one, repetitions included,
+ * is of no use any more. A repair stream that has not repaired anything yet is the new one's. */
+static void retire(struct sfu_peer *p, const struct sfu_track *t, unsigned stream, uint32_t newer)
+{
+    struct ssrc_ref *r, *next;
+    HASH_ITER(hh, p->ssrcs, r, next)
+    {
+        if (r->track == t && r->stream == stream && r->ssrc != newer && (!r->rtx || r->used))
+            r->retired = true;
+    }
+}
+
+static void codec_set(struct sfu_track *t, struct sfu_stream *s, const struct sfu_codec *codec)
+{
+    s->pt = codec->pt;
+    s->codec = codec->codec;
+    if (t->section.extmap.id_of[RTP_EXT_DEPENDENCY] && !s->dd)
+        s->dd = calloc(1, sizeof *s->dd);
+    frame_tracker_init(&s->frames, codec->codec, s->dd);
+    if (t->live_codec != codec->codec)
+        t->live = false; /* told again, with its codec */
+}
+
+/* A source begins in the stream, the first or another one: the sender was replaced, or the browser restarted
+ * it. */
+static void source_begin(
+    struct sfu_track *t, unsigned index, const struct rtp_packet *h, const struct sfu_codec *codec)
+{
+    struct sfu_stream *s = t->streams[index];
     bool first = !s->clocked;
     s->ssrc = h->ssrc;
-    s->pt = h->pt;
-    s->codec = codec->codec;
     s->clocked = true;
     nack_init(&s->nack);
     if (t->peer->rtt_us)
         nack_rtt(&s->nack, t->peer->rtt_us);
     receiver_stats_init(&s->rx, h->ssrc, codec->clock_hz);
     s->clock.valid = false;
-    if (t->section.extmap.id_of[RTP_EXT_DEPENDENCY] && !s->dd)
-        s->dd = calloc(1, sizeof *s->dd);
-    if (s->dd)
-        s->dd->valid = false;
-    frame_tracker_init(&s->frames, codec->codec, s->dd);
-    if (!first) {
-        history_done(&s->history);
-        history_init(&s->history, s->slots, t->kind == KIND_VIDEO ? SFU_HISTORY_VIDEO : SFU_HISTORY_AUDIO,
-            SFU_HISTORY_US);
-        track_reset_subs(t, now_us);
+    codec_set(t, s, codec);
+    if (first)
+        return;
+    retire(t->peer, t, index, h->ssrc);
+    history_restart(s, t->kind);
+    track_restart_stream(t, index);
+}
+
+/* The source goes on with another payload type. In audio RED and Opus take turns packet by packet; in video
+ * decoding begins anew. A late packet of before the change changes nothing back, and is of no use. */
+static bool codec_change(struct sfu_track *t, unsigned index, const struct rtp_packet *h,
+    const struct sfu_codec *codec, int64_t now_us)
+{
+    struct sfu_stream *s = t->streams[index];
+    if (t->kind == KIND_AUDIO) {
+        s->pt = codec->pt;
+        s->codec = s->frames.codec = codec->codec;
+        return true;
     }
+    if (seq_unwrap_peek(&s->nack.unwrap, h->seq) <= s->nack.unwrap.highest)
+        return false;
+    codec_set(t, s, codec);
+    track_reset_subs(t, now_us);
+    return true;
 }
 
 static bool stream_continues(const struct sfu_stream *s, const struct rtp_packet *h)
@@ -180,11 +242,25 @@ static bool stream_continues(const struct sfu_stream *s, const struct rtp_packet
     return s->clocked && s->ssrc == h->ssrc && s->pt == h->pt;
 }
 
+/* Makes the stream ready for a packet of the source itself. false: the packet is of no use. */
+static bool stream_prepare(struct sfu_track *t, unsigned index, const struct rtp_packet *h,
+    const struct sfu_codec *codec, int64_t now_us)
+{
+    struct sfu_stream *s = t->streams[index];
+    if (stream_continues(s, h))
+        return true;
+    if (s->clocked && s->ssrc == h->ssrc && s->rx.rate == codec->clock_hz)
+        return codec_change(t, index, h, codec, now_us);
+    source_begin(t, index, h, codec);
+    return true;
+}
+
 static void track_live(struct sfu_track *t, enum payload_codec codec)
 {
     if (t->live)
         return;
     t->live = true;
+    t->live_codec = codec;
     struct sfu_event e = {.type = SFU_EVENT_TRACK_LIVE, .peer = t->peer->id, .track = t->id};
     e.live.codec = codec;
     sfu_emit(t->worker, &e);
@@ -258,15 +334,16 @@ void ingest_rtp(struct sfu_peer *p, struct packet *pkt, int64_t now_us)
     HASH_FIND(hh, p->ssrcs, &h->ssrc, sizeof h->ssrc, r);
     if (!r)
         r = learn(p, pkt, h);
-    if (!r) {
+    if (!r || r->retired) {
         p->worker->stats.rtp_unknown_ssrc++;
         return;
     }
     struct sfu_track *t = r->track;
-    struct sfu_stream *s = t->streams[r->stream];
     if (r->rtx) {
-        if (unwrap_rtx(p, r, pkt) == 0 && stream_continues(s, h))
-            take(t, r->stream, pkt, true, now_us);
+        if (unwrap_rtx(p, r, pkt) || !stream_continues(t->streams[r->stream], h))
+            return;
+        r->used = true;
+        take(t, r->stream, pkt, true, now_us);
         return;
     }
     bool rtx;
@@ -275,9 +352,8 @@ void ingest_rtp(struct sfu_peer *p, struct packet *pkt, int64_t now_us)
         p->worker->stats.rtp_unknown_ssrc++;
         return;
     }
-    if (!stream_continues(s, h))
-        stream_begin(t, s, h, codec, now_us);
-    take(t, r->stream, pkt, false, now_us);
+    if (stream_prepare(t, r->stream, h, codec, now_us))
+        take(t, r->stream, pkt, false, now_us);
 }
 
 /* A packet of a track that lives on another worker. It is shared: nothing in it may change here. */
@@ -289,9 +365,11 @@ void ingest_image(struct sfu_worker *w, struct packet *pkt, int64_t now_us)
     if (!s)
         return;
     if (s->ssrc != m->rtp.ssrc) { /* another source: its numbers have nothing to do with the old one's */
-        history_done(&s->history);
-        history_init(&s->history, s->slots, t->kind == KIND_VIDEO ? SFU_HISTORY_VIDEO : SFU_HISTORY_AUDIO,
-            SFU_HISTORY_US);
+        if (s->ssrc) {
+            history_restart(s, t->kind);
+            s->clock.valid = false;
+            track_restart_stream(t, m->stream);
+        }
         s->ssrc = m->rtp.ssrc;
     }
     s->codec = (enum payload_codec)m->rtp.payload.codec;

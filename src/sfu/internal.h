@@ -69,6 +69,7 @@ struct sfu_track {
     uint8_t home;
     uint8_t kind;
     bool encrypted, muted, live;
+    enum payload_codec live_codec; /* as last told */
     struct sfu_section section;
     struct sfu_stream *streams[SFU_RIDS_MAX];
     uint8_t stream_count; /* highest index in use, and one */
@@ -126,6 +127,8 @@ struct ssrc_ref {
     struct sfu_track *track;
     uint8_t stream;
     bool rtx;
+    bool used;    /* rtx: has repaired something */
+    bool retired; /* another source took the stream over */
 };
 
 struct path_key {
@@ -321,6 +324,7 @@ void track_fan_out(struct sfu_track *t, struct packet *p);
 void track_key_frame(struct sfu_track *t, unsigned stream, int64_t now_us);
 void track_tick(struct sfu_track *t, int64_t now_us);
 void track_reset_subs(struct sfu_track *t, int64_t now_us);
+void track_restart_stream(struct sfu_track *t, unsigned index);
 bool stream_active(const struct sfu_track *t, unsigned index);
 void track_add_sub(struct sfu_track *t, struct sfu_sub *s);
 void track_del_sub(struct sfu_track *t, struct sfu_sub *s);
@@ -340,6 +344,7 @@ void sub_remove(struct sfu_sub *s);
 void sub_input(struct sfu_sub *s, struct packet *pkt);
 void sub_retarget(struct sfu_sub *s, int64_t now_us);
 void sub_reset(struct sfu_sub *s, int64_t now_us);
+void sub_restart(struct sfu_sub *s);
 void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
 

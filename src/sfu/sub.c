@@ -124,23 +124,28 @@ static void tell_layer(struct sfu_sub *s)
     sfu_emit(s->peer->worker, &e);
 }
 
+static void choose(struct sfu_sub *s)
+{
+    s->target = s->paused || !transport_tx(s->peer->transport) ? -1 : best_stream(s);
+}
+
 void sub_retarget(struct sfu_sub *s, int64_t now_us)
 {
-    if (s->paused || !transport_tx(s->peer->transport)) {
-        s->target = -1;
-        return;
-    }
-    if (s->track->peer && s->track->muted)
-        return;
-    s->target = best_stream(s);
+    choose(s);
     if (s->kind == KIND_VIDEO && s->target >= 0 && s->target != s->current)
         track_key_frame(s->track, (unsigned)s->target, now_us);
 }
 
-void sub_reset(struct sfu_sub *s, int64_t now_us)
+/* Nothing is forwarded until the next key frame, which is not asked for yet: it may be there already. */
+void sub_restart(struct sfu_sub *s)
 {
     rewrite_pause(&s->rewrite);
     s->current = -1;
+}
+
+void sub_reset(struct sfu_sub *s, int64_t now_us)
+{
+    sub_restart(s);
     sub_retarget(s, now_us);
 }
 
@@ -186,10 +191,10 @@ void sub_input(struct sfu_sub *s, struct packet *pkt)
 {
     const struct sfu_packet *m = meta_of(pkt);
     const struct rtp_packet *h = &m->rtp;
-    if (s->paused || !codec_known(s, h))
-        return;
+    if (s->paused || !codec_known(s, h) || !transport_path(s->peer->transport))
+        return; /* without a way to the peer no number is used up */
     if (s->target < 0)
-        sub_retarget(s, pkt->recv_us);
+        choose(s);
     if (m->stream != s->current) {
         if (m->stream != s->target || !h->payload_len || !can_start(s, h))
             return;

@@ -150,6 +150,14 @@ void track_reset_subs(struct sfu_track *t, int64_t now_us)
     }
 }
 
+/* Another source begins in this stream: its numbers have nothing to do with the old one's. */
+void track_restart_stream(struct sfu_track *t, unsigned index)
+{
+    for (size_t i = 0; i < t->sub_count; i++)
+        if (t->subs[i]->current == (int)index)
+            sub_restart(t->subs[i]);
+}
+
 /* ---- key frames ---- */
 
 /* Requests of all subscribers are merged: one is sent at once, the next not before SFU_KEY_FRAME_US; a key
@@ -187,6 +195,8 @@ void track_tick(struct sfu_track *t, int64_t now_us)
         if (!s)
             continue;
         history_expire(&s->history, now_us);
+        if (!stream_active(t, i))
+            s->pli_wanted = false; /* whoever sees it again will ask */
         if (t->peer && s->pli_wanted && now_us - s->pli_us >= SFU_KEY_FRAME_US && (t->sub_count || t->images))
             track_key_frame(t, i, now_us);
     }
@@ -262,6 +272,5 @@ void track_command(struct sfu_worker *w, const struct sfu_command *c)
     if (t->muted == c->muted)
         return;
     t->muted = c->muted;
-    if (t->kind == KIND_VIDEO)
-        track_reset_subs(t, w->now_us);
+    track_reset_subs(t, w->now_us);
 }
