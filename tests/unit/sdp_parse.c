@@ -257,9 +257,9 @@ static void printing_is_a_fixpoint(void **state)
     static const char *const files[] = {"chromium-156-addtrack-offer.sdp", "chromium-156-data-offer.sdp",
         "chromium-156-dual-answer.sdp", "chromium-156-join-offer.sdp", "chromium-156-publish-offer.sdp",
         "firefox-153-addtrack-offer.sdp", "firefox-153-data-offer.sdp", "firefox-153-dual-answer.sdp",
-        "firefox-153-join-offer.sdp", "firefox-153-publish-offer.sdp", "legacy-offer.sdp",
-        "rfc8829-a1-answer.sdp", "rfc8829-a1-offer.sdp", "rfc8829-b1-offer.sdp", "rfc8829-b2-answer.sdp",
-        "rfc8829-b2-offer.sdp"};
+        "firefox-153-join-offer.sdp", "firefox-153-publish-offer.sdp", "libdatachannel-offer.sdp",
+        "werift-offer.sdp", "legacy-offer.sdp", "rfc8829-a1-answer.sdp", "rfc8829-a1-offer.sdp",
+        "rfc8829-b1-offer.sdp", "rfc8829-b2-answer.sdp", "rfc8829-b2-offer.sdp"};
     (void)state;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct sdp_session *s = parse_file(files[i]);
