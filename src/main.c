@@ -19,6 +19,7 @@
 #include "net/ifaddr.h"
 #include "signal/signal.h"
 #include "tls/cert.h"
+#include "whip/whip.h"
 
 #define HTTPS_DAYS 820 /* Apple's systems refuse server certificates of more than 825 */
 #define DTLS_DAYS  3650
@@ -35,6 +36,7 @@ struct server {
     struct hub *hub;
     struct signal *signal;
     struct api *api;
+    struct whip *whip;
     bool control_runs, http_runs;
     struct wheel_timer watchdog;
     int64_t watchdog_us;
@@ -167,7 +169,10 @@ static int make_rooms(struct server *s, char *why)
                  ? api_new(&(struct api_config){
                        .cfg = s->cfg, .control = s->control, .http = s->http, .rooms = hub_rooms(s->hub)})
                  : NULL;
-    return s->api ? 0 : out_of_memory(why);
+    s->whip =
+        s->api ? whip_new(&(struct whip_config){.cfg = s->cfg, .http = s->http, .rooms = hub_rooms(s->hub)})
+               : NULL;
+    return s->whip ? 0 : out_of_memory(why);
 }
 
 /* A control thread that hangs stops feeding the watchdog. */
@@ -247,6 +252,7 @@ static void stop(struct server *s)
     }
     if (s->hub)
         hub_stop(s->hub);
+    whip_free(s->whip);
     api_free(s->api);
     signal_free(s->signal);
     http_free(s->http);

@@ -85,6 +85,7 @@ static void copy_join(struct participant *p, const struct participant_join *j)
     p->adaptive_stream = j->adaptive_stream;
     p->allow_pause = j->allow_pause;
     p->firefox = j->firefox;
+    p->no_signal = j->no_signal;
     p->protocol = j->protocol;
     p->client_protocol = j->client_protocol;
     p->subscriber_primary = !j->single_connection && j->permission.can_subscribe && j->protocol > 2;

@@ -94,6 +94,7 @@ struct participant {
     int32_t protocol;  /* version of the signalling protocol the client speaks */
     bool is_publisher; /* has or had a track */
     bool single_connection, auto_subscribe, adaptive_stream, subscriber_primary, allow_pause;
+    bool no_signal;   /* it has no socket besides its media */
     bool signal_lost;          /* no socket at the moment */
     bool firefox;              /* answers to it name one codec a section, and no RED */
     struct list tracks;        /* published, struct track */
@@ -116,6 +117,7 @@ struct participant_join {
     struct permission permission;
     bool may_create; /* the room is made if it is absent (auto-create, or the roomCreate grant) */
     bool single_connection, auto_subscribe, adaptive_stream, allow_pause, firefox;
+    bool no_signal; /* no socket besides the media (WHIP): whose connection ends has left */
     int32_t protocol, client_protocol;
     const uint8_t *capabilities;
     size_t capability_count;

@@ -176,8 +176,8 @@ static void peer_state(struct room_server *rs, struct room_peer *peer, const str
         media_failed(peer, e->peer_state.reason);
         break;
     case SFU_PEER_CLOSED:
-        if (p->signal_lost)
-            participant_leave(p, LEAVE_CLIENT_INITIATED);
+        if (p->signal_lost || p->no_signal)
+            participant_evict(p, LEAVE_CLIENT_INITIATED, LEAVE_DISCONNECT, p->signal_lost);
         break;
     case SFU_PEER_CONNECTING:
     case SFU_PEER_DISCONNECTED:
