@@ -94,6 +94,17 @@ static bool relabel_red(struct compose *c, uint8_t *scratch)
     return true;
 }
 
+/* Can this packet become something that the subscriber understands? Asked before it is given a number. */
+bool egress_accepts(const struct sfu_sub *s, struct packet *pkt)
+{
+    const struct rtp_packet *h = &meta_of(pkt)->rtp;
+    struct red_block primary;
+    if (h->payload.codec != PAYLOAD_RED || s->encrypted)
+        return true;
+    return red_primary(pkt->data + h->payload_off, h->payload_len, &primary) == 0 &&
+           (primary.len || s->codecs[PAYLOAD_RED].known);
+}
+
 /* Decides what payload is sent; scratch (PACKET_SIZE_MAX) takes it where it differs from the shared packet's.
  */
 static bool compose_payload(struct compose *c, uint8_t *scratch)

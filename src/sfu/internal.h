@@ -349,6 +349,7 @@ void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
 
 /* ---- egress.c ---- */
+bool egress_accepts(const struct sfu_sub *s, struct packet *pkt);
 void egress_media(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
 void egress_rtx(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
 void egress_rtx_empty(struct sfu_sub *s, uint16_t osn, uint32_t ts);

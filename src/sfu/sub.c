@@ -203,7 +203,7 @@ void sub_input(struct sfu_sub *s, struct packet *pkt)
         s->current = m->stream;
         tell_layer(s);
     }
-    if (!h->payload_len) { /* padding of the sender's probes */
+    if (!h->payload_len || !egress_accepts(s, pkt)) { /* padding of the sender's probes, or nonsense */
         rewrite_drop(&s->rewrite, h);
         return;
     }
