@@ -8,7 +8,7 @@
 #include "support/rtc_client.h"
 
 #define SFU_RIG_PEERS_MAX   64
-#define SFU_RIG_STREAMS_MAX 16
+#define SFU_RIG_STREAMS_MAX 64
 #define SFU_RIG_HEAD        48
 
 /* A packet that a client received. */
