@@ -76,7 +76,7 @@ struct sdp_bound_codec {
     uint32_t clock_hz;
     uint8_t channels;
     uint8_t fb;       /* SDP_FB_* that both sides named */
-    const char *fmtp; /* of the side that receives on this section (the answer's for both); NULL if none */
+    const char *fmtp; /* the client's own; NULL if it has none */
 };
 
 struct sdp_bound_rid {

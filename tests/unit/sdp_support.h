@@ -24,6 +24,16 @@
     "a=ice-ufrag:clnt\r\na=ice-pwd:0123456789012345678901\r\na=fingerprint:sha-256 " FINGERPRINT             \
     "\r\na=setup:actpass\r\n"
 
+/* One video section with these codecs; everything else as it should be. */
+#define VIDEO_OFFER(pts, lines)                                                                              \
+    HEAD "a=group:BUNDLE 0\r\n" TRANSPORT "m=video 9 UDP/TLS/RTP/SAVPF " pts                                 \
+         "\r\na=mid:0\r\na=rtcp-mux\r\n" lines
+#define AUDIO_OFFER(pts, lines)                                                                              \
+    HEAD "a=group:BUNDLE 0\r\n" TRANSPORT "m=audio 9 UDP/TLS/RTP/SAVPF " pts                                 \
+         "\r\na=mid:0\r\na=rtcp-mux\r\n" lines
+
+#define N(d) (sizeof(d) / sizeof(d)[0])
+
 /* A whole file, zero-terminated; the caller frees it. */
 static inline char *read_file(const char *folder, const char *name, size_t *ret_len)
 {
@@ -99,6 +109,16 @@ static inline struct sdp_session *must_answer(
     if (sdp_answer(offer, &local, d, n, &answer, err, sizeof err) != 0)
         fail_msg("not answered: %s", err);
     return answer;
+}
+
+/* Answers a text of one section and gives the section; the session goes to *ret. */
+static inline const struct sdp_media *answer_one(
+    const char *offer_text, struct sdp_decision d, struct sdp_session **ret)
+{
+    struct sdp_session *offer = must_parse(offer_text);
+    *ret = must_answer(offer, &d, 1);
+    sdp_free(offer); /* the answer refers to nothing of it */
+    return &(*ret)->media[0];
 }
 
 static inline struct sdp_result *must_agree(
