@@ -194,6 +194,27 @@ int64_t rtcp_next_timeout(const struct sfu_peer *p)
     return next;
 }
 
+static void send_reports(struct sfu_peer *p, const struct rtcp_report *reports, size_t n)
+{
+    uint8_t buf[RTCP_SIZE];
+    struct writer w = writer_of(buf, sizeof buf);
+    rtcp_rr_write(&w, transport_ssrc(p->transport), reports, n);
+    transport_rtcp_send(p->transport, buf, w.len);
+}
+
+static bool report_on(struct sfu_peer *p, struct sfu_stream *s, int64_t now_us, struct rtcp_report *ret)
+{
+    if (!s || !s->clocked || !receiver_stats_report(&s->rx, now_us, ret))
+        return false;
+    float loss = (float)ret->fraction_lost / 256;
+    p->loss_up = loss > p->loss_up ? loss : p->loss_up;
+    uint32_t jitter_ms = (uint32_t)(receiver_stats_jitter_us(&s->rx) / 1000);
+    p->jitter_ms = jitter_ms > p->jitter_ms ? jitter_ms : p->jitter_ms;
+    if (p->rtt_us)
+        nack_rtt(&s->nack, p->rtt_us);
+    return true;
+}
+
 static void receiver_reports(struct sfu_peer *p, int64_t now_us)
 {
     struct rtcp_report reports[RTCP_REPORTS_MAX];
@@ -201,25 +222,15 @@ static void receiver_reports(struct sfu_peer *p, int64_t now_us)
     list_for_each(l, &p->tracks)
     {
         struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
-        for (unsigned i = 0; i < t->stream_count && n < RTCP_REPORTS_MAX; i++) {
-            struct sfu_stream *s = t->streams[i];
-            if (!s || !s->clocked || !receiver_stats_report(&s->rx, now_us, &reports[n]))
+        for (unsigned i = 0; i < t->stream_count; i++) {
+            if (!report_on(p, t->streams[i], now_us, &reports[n]) || ++n < RTCP_REPORTS_MAX)
                 continue;
-            float loss = (float)reports[n].fraction_lost / 256;
-            p->loss_up = loss > p->loss_up ? loss : p->loss_up;
-            uint32_t jitter_ms = (uint32_t)(receiver_stats_jitter_us(&s->rx) / 1000);
-            p->jitter_ms = jitter_ms > p->jitter_ms ? jitter_ms : p->jitter_ms;
-            if (p->rtt_us)
-                nack_rtt(&s->nack, p->rtt_us);
-            n++;
+            send_reports(p, reports, n);
+            n = 0;
         }
     }
-    if (!n)
-        return;
-    uint8_t buf[RTCP_SIZE];
-    struct writer w = writer_of(buf, sizeof buf);
-    rtcp_rr_write(&w, transport_ssrc(p->transport), reports, n);
-    transport_rtcp_send(p->transport, buf, w.len);
+    if (n)
+        send_reports(p, reports, n);
 }
 
 /* The publisher's clock, moved on to now, in the numbers that this subscriber sees: its audio and video stay
