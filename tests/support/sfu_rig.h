@@ -103,14 +103,15 @@ void sfu_rig_pump(struct sfu_rig *r, int ms);
 int64_t sfu_rig_now_us(void);
 int64_t sfu_rig_patience_us(void); /* how long a condition may take: longer under sanitizers */
 
-/* Pumps until cond holds, doing step in between; the test fails when it takes too long. */
-#define SFU_RIG_UNTIL(r, cond, step)                                                                         \
+/* Pumps until cond holds, doing the statements behind it in between; the test fails when it takes too long.
+ */
+#define SFU_RIG_UNTIL(r, cond, ...)                                                                          \
     do {                                                                                                     \
         int64_t rig_until_us = sfu_rig_now_us() + sfu_rig_patience_us();                                     \
         while (!(cond)) {                                                                                    \
             if (sfu_rig_now_us() > rig_until_us)                                                             \
                 fail_msg("waited in vain for: %s", #cond);                                                   \
-            step;                                                                                            \
+            __VA_ARGS__;                                                                                     \
             sfu_rig_pump(r, 2);                                                                              \
         }                                                                                                    \
     } while (0)
