@@ -25,6 +25,7 @@ struct room_peer {
     bool remote_known;
     bool data_added;
     bool restarting; /* an offer with new credentials of ours is out */
+    bool fresh;      /* the media side does not know our present credentials */
     enum sfu_peer_state state;
     bool ever_connected;
     struct sdp_session *offer_out; /* the server's own offer that waits for its answer; NULL: none */

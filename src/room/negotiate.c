@@ -111,6 +111,7 @@ static void add_to_media_side(struct room_peer *peer, enum sfu_command_type type
     text_copy(c.remote.ice.local_pwd, sizeof c.remote.ice.local_pwd, peer->pwd);
     rs->host.post(rs->host.arg, &c);
     peer->added = true;
+    peer->fresh = false;
 }
 
 void negotiation_offer(struct participant *p, bool restart)

@@ -16,6 +16,7 @@ void peer_new_credentials(struct room_peer *peer)
     rand_text(peer->ufrag, 12, ice_chars);
     peer->ufrag[0] = ice_chars[peer->worker];
     rand_text(peer->pwd, 32, ice_chars);
+    peer->fresh = true;
 }
 
 struct room_peer *peer_new(struct participant *p, enum peer_target target)
@@ -232,16 +233,16 @@ void peer_announce(struct room_peer *peer, const struct sdp_result *result)
     struct sfu_command c = {.worker = peer->worker, .peer = peer->number};
     if (!peer->added)
         c.type = SFU_PEER_ADD;
-    else if (!peer->remote_known || peer->restarting)
-        c.type = SFU_PEER_REMOTE; /* the peer, or its new credentials, are known without the other side's */
-    else
+    else if (peer->fresh)
         c.type = SFU_PEER_RESTART;
+    else
+        c.type = SFU_PEER_REMOTE; /* the peer, or its new credentials, are known without the other side's */
     if (!peer->added || !peer->remote_known || peer->restarting || changed) {
         set_remote(peer, result, &c);
         rs->host.post(rs->host.arg, &c);
     }
     peer->added = true;
-    peer->restarting = false;
+    peer->fresh = peer->restarting = false;
     if (!peer->data_added)
         announce_data(peer, result);
 }
