@@ -83,7 +83,10 @@ static bool relabel_red(struct compose *c, uint8_t *scratch)
     uint8_t pt = c->s->codecs[PAYLOAD_OPUS].pt;
     if (c->payload_len > PACKET_SIZE_MAX || red_parse(c->payload, c->payload_len, &red))
         return false;
-    if (red.blocks[red.count - 1].pt == pt)
+    bool same = true;
+    for (unsigned i = 0; i < red.count; i++)
+        same &= red.blocks[i].pt == pt;
+    if (same)
         return true;
     memcpy(scratch, c->payload, c->payload_len);
     for (unsigned i = 0; i < red.count; i++) {

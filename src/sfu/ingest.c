@@ -304,8 +304,7 @@ static void take(struct sfu_track *t, unsigned index, struct packet *pkt, bool r
     memset(&h->payload, 0, sizeof h->payload);
     h->payload.codec = (uint8_t)s->codec;
     h->frame_number = 0;
-    if (h->payload_len)
-        frame_track(&s->frames, pkt->data, h, NULL);
+    frame_track(&s->frames, pkt->data, h, NULL); /* padding too: a frame may begin behind it */
     s->last_us = t->newest_us = now_us;
     s->packets++;
     s->bytes += pkt->len;
