@@ -111,7 +111,8 @@
 #define ROOM_DEMAND_SETTLE_US 500000   /* nor earlier: the publisher ties its track to the sid first */
 #define ROOM_SERVER_OFFER_US  15000000 /* an offer of the server that nobody answers ends the session */
 #define ROOM_FAILED_GRACE_US  5000000  /* a client whose media failed may resume this long */
-#define ROOM_GONE_MAX         256      /* participants remembered for a client without a socket */
+#define ROOM_GONE_MAX         256      /* participants that left, remembered for those who resume */
+#define ROOM_GONE_US          60000000 /* a dead socket may stay unnoticed so long, besides the time to resume */
 #define ROOM_BULK_MIN         50 /* from this many participants on, news of the silent ones is collected */
 #define ROOM_BULK_US          100000 /* at least this long, and a millisecond for every participant */
 

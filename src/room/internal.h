@@ -70,10 +70,12 @@ struct permission_entry {
     size_t track_count;
 };
 
-/* What is left of a participant that went while somebody's socket was down. */
+/* What is left of a participant that went. */
 struct gone {
+    struct list link; /* room_private->gone, oldest first */
     struct participant stub;
-    struct gone *next;
+    uint64_t number; /* counts those who left the room, from 1 */
+    int64_t left_us;
 };
 
 struct participant_private {
@@ -89,8 +91,7 @@ struct participant_private {
     bool permission_all;
     struct permission_entry *permissions;
     size_t permission_count;
-    struct gone *gone;
-    size_t gone_count;
+    uint64_t gone_before;    /* the newest number of those who had left when this one joined */
     float level, told_level; /* speaking */
     bool active, told_active;
     bool spoke; /* somebody was told of it */
@@ -128,6 +129,9 @@ struct room_private {
     int64_t created_us, left_us; /* left_us: the last one left; 0: somebody is here or nobody ever came */
     uint32_t standard;           /* participants that keep the room alive */
     bool closing;
+    struct list gone; /* struct gone, for those who resume */
+    size_t gone_count;
+    uint64_t gone_number; /* of the newest */
     bool counts_dirty;
     int64_t counts_told_us;
     int64_t bulk_due_us; /* 0: nothing waits */
@@ -188,7 +192,7 @@ void participant_tell_gone(struct participant *p, enum leave_reason reason);
 void room_flush_bulk(struct room *r, int64_t now_us);
 void participant_snapshot(struct participant *p); /* after a resume */
 bool participant_visible(const struct participant *p, const struct participant *to);
-void participant_forget_gone(struct participant *p);
+void room_forget_gone(struct room *r);
 
 /* ---- track.c ---- */
 struct room_track *track_new(struct participant *p, const struct track_desc *d);

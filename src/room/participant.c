@@ -38,7 +38,6 @@ static void participant_free(struct participant *p)
             peer_free(p->priv->peers[i]);
         choices_done(p);
         permissions_done(p);
-        participant_forget_gone(p);
         list_del(&p->priv->poke_link);
     }
     attributes_done(&p->attributes);
@@ -187,6 +186,7 @@ int participant_join(struct room_server *rs, const struct participant_join *j, s
         return err;
     if (old)
         participant_remove(old, LEAVE_DUPLICATE_IDENTITY, LEAVE_DISCONNECT, true, true);
+    p->priv->gone_before = r->priv->gone_number;
     list_add_tail(&r->participants, &p->link);
     rs->participant_count++;
     room_count(r);

@@ -79,6 +79,7 @@ static struct room *room_new(struct room_server *rs, const char *name, const cha
     r->departure_timeout_s = (uint32_t)rs->cfg->room.departure_timeout_s;
     r->max_participants = (uint32_t)rs->cfg->room.max_participants;
     list_init(&r->participants);
+    list_init(&priv->gone);
     list_add_tail(&rs->rooms, &r->link);
     HASH_ADD_KEYPTR(hh, rs->by_name, r->name, strlen(r->name), priv);
     rs->room_count++;
@@ -130,6 +131,7 @@ void room_delete(struct room *r, enum leave_reason reason)
     HASH_DELETE(hh, rs->by_name, r->priv);
     list_del(&r->link);
     rs->room_count--;
+    room_forget_gone(r);
     free(r->name);
     free(r->metadata);
     free(r->priv);

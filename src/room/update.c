@@ -86,10 +86,26 @@ void room_flush_bulk(struct room *r, int64_t now_us)
     free(list);
 }
 
-static void remember_gone(struct participant *absent, const struct participant *p)
+static void gone_free(struct room *r, struct gone *g)
 {
-    if (absent->priv->gone_count >= ROOM_GONE_MAX)
-        return;
+    list_del(&g->link);
+    r->priv->gone_count--;
+    free(g->stub.identity);
+    free(g->stub.name);
+    free(g->stub.metadata);
+    free(g);
+}
+
+void room_forget_gone(struct room *r)
+{
+    while (!list_empty(&r->priv->gone))
+        gone_free(r, list_entry(r->priv->gone.next, struct gone, link));
+}
+
+/* What was sent through a socket that had died unnoticed is lost: whoever resumes is told again who left. */
+static void remember_gone(struct participant *p)
+{
+    struct room *r = p->room;
     struct gone *g = calloc(1, sizeof *g);
     if (!g)
         return;
@@ -99,36 +115,20 @@ static void remember_gone(struct participant *absent, const struct participant *
         .permission = p->permission,
         .version = p->version,
         .joined_wall_us = p->joined_wall_us,
-        .room = p->room};
+        .room = r};
     memcpy(g->stub.sid, p->sid, sizeof g->stub.sid);
+    list_init(&g->stub.tracks);
     g->stub.identity = strdup(p->identity);
     g->stub.name = strdup(p->name);
     g->stub.metadata = strdup("");
-    list_init(&g->stub.tracks);
-    if (!g->stub.identity || !g->stub.name || !g->stub.metadata) {
-        free(g->stub.identity);
-        free(g->stub.name);
-        free(g->stub.metadata);
-        free(g);
-        return;
-    }
-    g->next = absent->priv->gone;
-    absent->priv->gone = g;
-    absent->priv->gone_count++;
-}
-
-void participant_forget_gone(struct participant *p)
-{
-    struct gone *next;
-    for (struct gone *g = p->priv->gone; g; g = next) {
-        next = g->next;
-        free(g->stub.identity);
-        free(g->stub.name);
-        free(g->stub.metadata);
-        free(g);
-    }
-    p->priv->gone = NULL;
-    p->priv->gone_count = 0;
+    g->number = ++r->priv->gone_number;
+    g->left_us = server_now_us(r->server);
+    list_add_tail(&r->priv->gone, &g->link);
+    r->priv->gone_count++;
+    if (!g->stub.identity || !g->stub.name || !g->stub.metadata)
+        gone_free(r, g);
+    else if (r->priv->gone_count > ROOM_GONE_MAX)
+        gone_free(r, list_entry(r->priv->gone.next, struct gone, link));
 }
 
 void participant_tell_gone(struct participant *p, enum leave_reason reason)
@@ -137,25 +137,32 @@ void participant_tell_gone(struct participant *p, enum leave_reason reason)
     p->disconnect_reason = reason;
     p->version++;
     bool replaced = reason == LEAVE_DUPLICATE_IDENTITY;
+    if (!replaced)
+        remember_gone(p);
     list_for_each(l, &p->room->participants)
     {
         struct participant *to = list_entry(l, struct participant, link);
-        if (to == p || !to->priv->told_joined || (replaced && to->protocol >= PROTOCOL_REPLACES_IDENTITY))
-            continue;
-        if (to->signal_lost && participant_visible(p, to))
-            remember_gone(to, p);
-        else
+        if (to != p && (!replaced || to->protocol < PROTOCOL_REPLACES_IDENTITY))
             tell(to, p);
+    }
+}
+
+static void tell_gone(struct participant *p)
+{
+    const struct room_server *rs = p->room->server;
+    int64_t since_us = server_now_us(rs) - rs->cfg->signal.resume_timeout_s * 1000000ll - ROOM_GONE_US;
+    list_for_each(l, &p->room->priv->gone)
+    {
+        struct gone *g = list_entry(l, struct gone, link);
+        struct participant *list[1] = {&g->stub};
+        if (g->number > p->priv->gone_before && g->left_us >= since_us && participant_visible(&g->stub, p))
+            TELL(p, update, list, 1);
     }
 }
 
 void participant_snapshot(struct participant *p)
 {
-    for (struct gone *g = p->priv->gone; g; g = g->next) {
-        struct participant *list[1] = {&g->stub};
-        TELL(p, update, list, 1);
-    }
-    participant_forget_gone(p);
+    tell_gone(p);
     size_t n = 0;
     list_for_each(l, &p->room->participants)
     {
