@@ -35,8 +35,7 @@ export PATH := $(CURDIR)/build/node/node_modules/.bin:$(PATH)
 
 # ---- flags -------------------------------------------------------------------
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
-PKGS        := libsrtp2 nice openssl usrsctp libmicrohttpd jansson libconfig libprotobuf-c libjwt zlib libsystemd \
-               gnutls
+PKGS        := libsrtp2 nice openssl usrsctp libmicrohttpd jansson libconfig libprotobuf-c libjwt zlib gnutls
 # asked once, and only when something is compiled
 PKG_CFLAGS   = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) || echo -DRUN_MAKE_DEPS_FIRST))$(PKG_CFLAGS)
 PKG_LIBS     = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)

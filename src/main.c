@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 #include "api/api.h"
 #include "base/limits.h"
@@ -17,6 +16,7 @@
 #include "http/http.h"
 #include "net/clock.h"
 #include "net/ifaddr.h"
+#include "net/notify.h"
 #include "signal/signal.h"
 #include "tls/cert.h"
 #include "whip/whip.h"
@@ -179,16 +179,15 @@ static int make_rooms(struct server *s, char *why)
 static void feed_watchdog(struct wheel_timer *t, int64_t now_us)
 {
     struct server *s = t->arg;
-    sd_notify(0, "WATCHDOG=1");
+    notify_send("WATCHDOG=1");
     wheel_set(loop_wheel(control_loop(s->control)), t, now_us + s->watchdog_us);
 }
 
 static void start_watchdog(struct server *s)
 {
-    uint64_t limit_us;
-    if (sd_watchdog_enabled(0, &limit_us) <= 0)
+    s->watchdog_us = notify_watchdog_us() / 2;
+    if (s->watchdog_us == 0)
         return;
-    s->watchdog_us = (int64_t)(limit_us / 2);
     wheel_timer_init(&s->watchdog, feed_watchdog, s);
     wheel_set(loop_wheel(control_loop(s->control)), &s->watchdog, clock_now_us() + s->watchdog_us);
 }
@@ -288,13 +287,15 @@ static void reload_certificate(struct server *s)
 
 static void reload(struct server *s)
 {
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_now_us());
+    char text[64];
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_now_us());
+    notify_send(text);
     int err = log_reopen();
     if (err)
         log_error("log.not_reopened", "file=%s error=\"%s\"", s->cfg->log.file, strerror(-err));
     reload_certificate(s);
     log_info("server.reloaded", "version=%s", FL_VERSION);
-    sd_notify(0, "READY=1");
+    notify_send("READY=1");
 }
 
 /* The address of this machine that its neighbours are likely to reach. */
@@ -329,13 +330,13 @@ static void run(struct server *s, const sigset_t *signals)
         log_warn("config.warning", "text=\"%s\"", s->cfg->warnings.at[i]);
     if (s->cfg->dev)
         say_where(s);
-    sd_notify(0, "READY=1");
+    notify_send("READY=1");
     int got = 0;
     while (got != SIGTERM && got != SIGINT) {
         if (sigwait(signals, &got) == 0 && got == SIGHUP)
             reload(s);
     }
-    sd_notify(0, "STOPPING=1");
+    notify_send("STOPPING=1");
     log_info("server.stopping", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
