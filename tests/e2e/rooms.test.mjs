@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { TrackSource } from '@livekit/protocol';
-import { Peer, peersDone } from './lib/peer.mjs';
+import { Peer, allDone } from './lib/peer.mjs';
 import { addAudio, addVideo, cids, layers, offer, publishBoth, publishOffer } from './lib/publish.mjs';
 import { recorded, sections } from './lib/sdp.mjs';
 import { Server, slow, until } from './lib/server.mjs';
@@ -23,7 +23,7 @@ before(async () => {
 
 after(async () => {
     assert.equal((await server.stop()).code, 0, server.log);
-    peersDone();
+    allDone();
 });
 
 /** Ada, who publishes nothing yet, and Bob, who watches. */
@@ -610,7 +610,7 @@ describe('simulate', () => {
         assert.equal(s.first1.case, 'leave');
         assert.equal(s.first1.value.action, 2, 'reconnect');
         await s.closed;
-        ada.pc.close();
+        ada.close();
         await bye(bob);
     });
 
@@ -632,7 +632,7 @@ describe('simulate', () => {
         const l = await ada.signal.next('leave');
         assert.deepEqual([l.reason, l.action, l.canReconnect], [3, 0, false]);
         await ada.signal.closed;
-        ada.pc.close();
+        ada.close();
         await bob.knows('ada', (p) => p.state === 3);
         await bye(bob);
     });
@@ -643,7 +643,7 @@ describe('simulate', () => {
         const l = await ada.signal.next('leave');
         assert.deepEqual([l.action, l.canReconnect], [2, true]);
         await ada.signal.closed;
-        ada.pc.close();
+        ada.close();
         await bye(bob);
     });
 

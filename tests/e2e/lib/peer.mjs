@@ -48,6 +48,8 @@ function levelExtension(level) {
     return Buffer.from([0xbe, 0xde, 0, 1, LEVEL_ID << 4, 0x80 | level, 0, 0]);
 }
 
+const peers = new Set();
+
 export class Peer {
     #sections = 0;
 
@@ -57,6 +59,7 @@ export class Peer {
      */
     static async join(server, { receive = { audio: 2, video: 2 }, publish = [], form = 'v1', wait = true, ...options }) {
         const p = new Peer();
+        peers.add(p);
         p.server = server;
         p.options = { ...options, form };
         p.identity = options.identity;
@@ -265,7 +268,7 @@ export class Peer {
     /** Sends on all tracks, 50 packets a second each, until the result is called. */
     stream(level) {
         const timer = setInterval(() => {
-            for (const m of this.sent) if (m.sid) this.rtp(m, 1, m.kind === 'audio' ? level : undefined);
+            for (const m of this.sent) if (m.sid && m.track.isOpen()) this.rtp(m, 1, m.kind === 'audio' ? level : undefined);
         }, 20);
         this.stops = [...(this.stops ?? []), () => clearInterval(timer)];
         return this.stops.at(-1);
@@ -300,14 +303,22 @@ export class Peer {
     }
 
     async leave() {
-        for (const stop of this.stops ?? []) stop();
         await this.signal.leave();
+        this.close();
+    }
+
+    /** Ends the connections; the signal stays as it is. */
+    close() {
+        for (const stop of this.stops ?? []) stop();
         this.pc.close();
         this.subscriber?.close();
+        peers.delete(this);
     }
 }
 
-/** At the end of a test program: libdatachannel's threads would keep it alive. */
-export function peersDone() {
+/** Ends what a test program left open, after its server has stopped: it would not end otherwise. */
+export function allDone() {
+    for (const p of peers) p.close();
+    for (const s of Signal.opened) s.ws.terminate();
     datachannel.cleanup();
 }

@@ -56,10 +56,12 @@ export function refusal(server, path, headers = {}) {
 export class Signal {
     /** Every kind of message that any client of this process got. */
     static seen = new Set();
+    static opened = new Set();
 
     /** Opens a socket; nothing is waited for but the upgrade. */
     static open(server, path, { headers, text = false } = {}) {
         const s = new Signal();
+        Signal.opened.add(s);
         s.text = text; // what we send
         s.messages = []; // all that came, in order
         s.frames = []; // 'text' or 'binary' of each
@@ -70,6 +72,7 @@ export class Signal {
         s.closed = new Promise((resolve) =>
             s.ws.on('close', (code, reason) => {
                 s.end = { code, reason: reason.toString() };
+                Signal.opened.delete(s);
                 for (const w of s.waiting) w();
                 resolve(s.end);
             }),
