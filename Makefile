@@ -79,6 +79,7 @@ TOOL_SRC    := $(wildcard tests/tools/*.c)
 TOOLS       := $(TOOL_SRC:%.c=$(B)/%)
 BENCH_SRC   := $(wildcard bench/*.c)
 BENCH       := $(BENCH_SRC:bench/%.c=$(B)/bench/%)
+BENCH_PARTS := $(wildcard bench/*/*.c)
 
 .PHONY: all run deps deps-test test test-c test-programs lint format bench install uninstall clean web \
         fuzz fuzz-build FORCE
@@ -113,7 +114,7 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c $(GEN_H) $(B)/gen/flags
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_CFLAGS) -w -MMD -MP -c $< -o $@
 
-$(B)/obj/src/main.o $(patsubst %.c,$(B)/obj/%.o,$(SUPPORT) $(TOOL_SRC) $(BENCH_SRC) \
+$(B)/obj/src/main.o $(patsubst %.c,$(B)/obj/%.o,$(SUPPORT) $(TOOL_SRC) $(BENCH_SRC) $(BENCH_PARTS) \
     $(foreach f,$(GEN_USERS),$(wildcard src/$(f)/*.c tests/unit/$(f)_*.c))): | $(GEN_H)
 
 # ---- an archive a folder -------------------------------------------------------
@@ -131,6 +132,7 @@ $(B)/lib/$(1).a: $(B)/lib/$(1).list $(2)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f),$(strip $(call objs,$(f))))))
 $(eval $(call folder_rule,support,$(SUPPORT:%.c=$(B)/obj/%.o)))
+$(eval $(call folder_rule,bench,$(BENCH_PARTS:%.c=$(B)/obj/%.o)))
 
 $(B)/fanlight: $(B)/obj/src/main.o $(FOLDERS:%=$(B)/lib/%.a)
 	@echo "  LD   $@"
@@ -147,14 +149,17 @@ endef
 # a unit test links its folder, what that folder may use, and the helpers of tests/support that it calls
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call program_rule,$(B)/tests/unit/$(t),$(B)/obj/tests/unit/$(t).o,\
     $(B)/lib/support.a $(call archives,$(firstword $(subst _, ,$(t)))),-lcmocka)))
-$(foreach t,$(TOOL_SRC) $(BENCH_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
+$(foreach t,$(TOOL_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
     $(call archives,$(call link_line,$(t))),)))
+# a bench program also links the parts in folders of bench/ that it calls
+$(foreach t,$(BENCH_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
+    $(B)/lib/bench.a $(call archives,$(call link_line,$(t))),)))
 
 # ---- fuzz targets: clang, their own objects ---------------------------------------
 FB          := $(B)/fuzz
 FUZZ_CFLAGS  = -std=gnu17 -g -O1 -fno-omit-frame-pointer -D_GNU_SOURCE -DFL_VERSION='"$(VERSION)"' -Isrc -Iinclude \
-               -I$(B)/gen -Itests $(PKG_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
-               -fno-sanitize-recover=undefined
+               -I$(B)/gen -Itests $(if $(IPSECMB),-DSRTP_IPSECMB=1) $(PKG_CFLAGS) \
+               -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 $(FB)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@clang $(FUZZ_CFLAGS) -w -MMD -MP -c $< -o $@
