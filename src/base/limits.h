@@ -54,10 +54,10 @@
 #define HTTP_BACKLOG         1024  /* connections the kernel keeps for us to accept */
 #define HTTP_IDLE_S          30    /* seconds a connection may be silent between and within requests */
 #define HTTP_HEAD_S          10 /* seconds for the first request's head: slow senders hold a descriptor, no pool */
-#define HTTP_STATIC_FILES    4096       /* files of the web client */
-#define HTTP_PARAMS_MAX      8          /* {names} of one route */
-#define WS_MESSAGE_MAX       (2 << 20)  /* bytes of a message received, as LiveKit's */
-#define WS_QUEUE_MAX         (4 << 20)  /* bytes that wait for one peer: two of the largest messages */
+#define HTTP_STATIC_FILES    4096      /* files of the web client */
+#define HTTP_PARAMS_MAX      8         /* {names} of one route */
+#define WS_MESSAGE_MAX       (2 << 20) /* bytes of a message received, as LiveKit's */
+#define WS_QUEUE_MAX         (4 << 20) /* bytes that wait for one peer: two of the largest messages */
 #define WS_READ_BUDGET       65536 /* bytes read from one socket a wake-up, so that none starves the others */
 #define WS_PING_S            10    /* seconds between pings, inside the idle timeout of common proxies (60) */
 #define WS_DEAD_S            30    /* seconds that sent bytes may go unacknowledged (TCP_USER_TIMEOUT) */
