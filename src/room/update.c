@@ -131,18 +131,22 @@ static void remember_gone(struct participant *p)
         gone_free(r, list_entry(r->priv->gone.next, struct gone, link));
 }
 
+/* Newer clients know by its identity that a session replaced another; to them that one did not leave. */
+static bool hears_of(const struct participant *to, enum leave_reason reason)
+{
+    return reason != LEAVE_DUPLICATE_IDENTITY || to->protocol < PROTOCOL_REPLACES_IDENTITY;
+}
+
 void participant_tell_gone(struct participant *p, enum leave_reason reason)
 {
     p->state = PARTICIPANT_DISCONNECTED;
     p->disconnect_reason = reason;
     p->version++;
-    bool replaced = reason == LEAVE_DUPLICATE_IDENTITY;
-    if (!replaced)
-        remember_gone(p);
+    remember_gone(p);
     list_for_each(l, &p->room->participants)
     {
         struct participant *to = list_entry(l, struct participant, link);
-        if (to != p && (!replaced || to->protocol < PROTOCOL_REPLACES_IDENTITY))
+        if (to != p && hears_of(to, reason))
             tell(to, p);
     }
 }
@@ -155,7 +159,8 @@ static void tell_gone(struct participant *p)
     {
         struct gone *g = list_entry(l, struct gone, link);
         struct participant *list[1] = {&g->stub};
-        if (g->number > p->priv->gone_before && g->left_us >= since_us && participant_visible(&g->stub, p))
+        if (g->number > p->priv->gone_before && g->left_us >= since_us &&
+            hears_of(p, g->stub.disconnect_reason) && participant_visible(&g->stub, p))
             TELL(p, update, list, 1);
     }
 }

@@ -278,6 +278,26 @@ static void a_full_reconnect_replaces_the_participant(void **state)
     host_free(h);
 }
 
+static void a_session_that_was_replaced_meanwhile_is_gone_for_older_clients(void **state)
+{
+    (void)state;
+    struct host *h = host_new();
+    struct guest_options o = guest_options("old");
+    o.protocol = 11;
+    struct guest *old = guest_enter_with(h, &o), *bob = guest_enter(h, "bob");
+    guest_enter(h, "alice");
+    guest_lose_socket(old);
+    guest_lose_socket(bob);
+    guest_enter(h, "alice");
+    guest_clear(old);
+    guest_clear(bob);
+    guest_resume(old);
+    guest_resume(bob);
+    assert_string_equal(old->notes[old->first].text, "alice DISCONNECTED");
+    assert_string_equal(bob->notes[bob->first].text, "old ACTIVE, bob ACTIVE, alice ACTIVE");
+    host_free(h);
+}
+
 static void a_client_that_knows_more_tracks_than_we_is_found_out(void **state)
 {
     (void)state;
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test(media_that_fails_without_a_socket_is_the_end),
         cmocka_unit_test(media_that_comes_back_without_a_socket_is_not_kept_for_ever),
         cmocka_unit_test(a_full_reconnect_replaces_the_participant),
+        cmocka_unit_test(a_session_that_was_replaced_meanwhile_is_gone_for_older_clients),
         cmocka_unit_test(a_client_that_knows_more_tracks_than_we_is_found_out),
         cmocka_unit_test(the_goners_that_are_remembered_are_bounded),
     };
