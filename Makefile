@@ -36,6 +36,9 @@ export PATH := $(CURDIR)/build/node/node_modules/.bin:$(PATH)
 # ---- flags -------------------------------------------------------------------
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 PKGS        := libsrtp2 nice openssl usrsctp libmicrohttpd jansson libconfig libprotobuf-c libjwt zlib gnutls
+# libipsec-mb has no .pc file either, and is for amd64 only; IPSECMB= builds without it
+IPSECMB     := $(shell echo '_Static_assert(IMB_VERSION_NUM >= 0x10300, "too old");' | \
+               $(CC) -fsyntax-only -include intel-ipsec-mb.h -x c - 2>/dev/null && echo yes)
 # asked once, and only when something is compiled
 PKG_CFLAGS   = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) || echo -DRUN_MAKE_DEPS_FIRST))$(PKG_CFLAGS)
 PKG_LIBS     = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
@@ -47,11 +50,11 @@ SANFLAGS    := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
 CFLAGS      ?=
 LDFLAGS     ?=
 BASE_CFLAGS := -std=gnu17 -g $(OPT) $(WARN) -fno-common -fstack-protector-strong -D_GNU_SOURCE -Isrc -Iinclude \
-               -Itests -I$(B)/gen $(CFLAGS)
+               -Itests -I$(B)/gen $(if $(IPSECMB),-DSRTP_IPSECMB=1) $(CFLAGS)
 ALL_CFLAGS   = $(BASE_CFLAGS) $(PKG_CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS := -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 # wslay has no .pc file
-SYS_LIBS    := -lwslay -lpthread -ldl -lm
+SYS_LIBS    := -lwslay $(if $(IPSECMB),-lIPSec_MB) -lpthread -ldl -lm
 
 # ---- sources -----------------------------------------------------------------
 LAYERS      := tests/lint/layers
