@@ -9,7 +9,7 @@ struct srtp_backend {
     const char *name;
     bool (*supports)(enum srtp_profile p);
 
-    /* Keys of one direction. 0 or -errno. */
+    /* Keys of one direction. 0 or -errno. Those of receiving are NULL in a back end that only sends. */
     int (*rx_new)(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, void **ret);
     void (*rx_free)(void *rx);
     /* In place; index is the one that the window expects. 0, -EBADMSG, -EINVAL, -EKEYEXPIRED, -ENOMEM; a
@@ -32,8 +32,12 @@ struct srtp_backend {
 };
 
 extern const struct srtp_backend srtp_backend_libsrtp2;
+extern const struct srtp_backend srtp_backend_ipsecmb; /* supports nothing where the library is missing */
+extern const struct srtp_backend srtp_backend_evp;
 
-/* The best back end for sending, and the one for receiving; NULL for an unknown profile. */
+void srtp_backend_libsrtp2_prepare(void); /* as srtp_prepare */
+
+/* The one that srtp_use chose for sending, and the one for receiving; NULL for an unknown profile. */
 const struct srtp_backend *srtp_backend_tx(enum srtp_profile p);
 const struct srtp_backend *srtp_backend_rx(enum srtp_profile p);
 

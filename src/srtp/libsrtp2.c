@@ -93,7 +93,7 @@ static void init(void)
     }
 }
 
-void srtp_prepare(void)
+void srtp_backend_libsrtp2_prepare(void)
 {
     (void)pthread_once(&init_once, init);
 }
@@ -102,7 +102,7 @@ static int session_new(struct keys *k, srtp_ssrc_type_t type, srtp_t *ret)
 {
     srtp_policy_t policy;
 
-    srtp_prepare();
+    srtp_backend_libsrtp2_prepare();
     if (init_status != srtp_err_status_ok)
         return -EIO;
     set_policy(&policy, k, type, 0);

@@ -1,4 +1,4 @@
-#include "srtp/backend.h"
+#include "srtp/srtp.h"
 
 static const struct profile {
     enum srtp_profile id;
@@ -48,14 +48,4 @@ size_t srtp_profile_rtcp_trailer(enum srtp_profile p)
 const char *srtp_profile_name(enum srtp_profile p)
 {
     return find(p)->name;
-}
-
-const struct srtp_backend *srtp_backend_tx(enum srtp_profile p)
-{
-    return srtp_backend_libsrtp2.supports(p) ? &srtp_backend_libsrtp2 : NULL;
-}
-
-const struct srtp_backend *srtp_backend_rx(enum srtp_profile p)
-{
-    return srtp_backend_libsrtp2.supports(p) ? &srtp_backend_libsrtp2 : NULL;
 }

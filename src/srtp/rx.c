@@ -27,7 +27,7 @@ struct srtp_rx {
 int srtp_rx_new_with(const struct srtp_backend *b, enum srtp_profile profile, const uint8_t *key,
     const uint8_t *salt, struct srtp_rx **ret)
 {
-    if (!b || !b->supports(profile))
+    if (!b || !b->rx_new || !b->supports(profile))
         return -EINVAL;
     struct srtp_rx *rx = calloc(1, sizeof *rx);
     if (!rx)

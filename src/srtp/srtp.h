@@ -31,8 +31,21 @@ size_t srtp_profile_rtp_trailer(enum srtp_profile p);  /* bytes that SRTP adds: 
 size_t srtp_profile_rtcp_trailer(enum srtp_profile p); /* bytes that SRTCP adds: 14 or 20 */
 const char *srtp_profile_name(enum srtp_profile p);    /* "AEAD_AES_128_GCM", ...; "none" */
 
-/* Initialises the cipher library, which takes 30 ms; otherwise the first srtp_rx_new or srtp_tx_new does. Any
- * thread. */
+/* What encrypts. Receiving is libsrtp2's in any case. */
+enum srtp_library {
+    SRTP_LIBRARY_AUTO, /* libipsec-mb if it was built in and knows this processor, otherwise OpenSSL */
+    SRTP_LIBRARY_IPSECMB,
+    SRTP_LIBRARY_OPENSSL,
+    SRTP_LIBRARY_LIBSRTP,
+};
+
+/* For every srtp_tx made from now on; other threads do not run yet. 0, or -ENOTSUP: not built in, or not for
+ * this processor; the choice is then as before. Without a call it is SRTP_LIBRARY_AUTO. */
+int srtp_use(enum srtp_library library);
+const char *srtp_library_name(void); /* of the one that encrypts: "ipsecmb", "openssl", "libsrtp2" */
+
+/* Initialises the cipher libraries, which takes 30 ms; otherwise the first srtp_rx_new or srtp_tx_new does.
+ * Any thread. */
 void srtp_prepare(void);
 
 /* ---- incoming ---- */
