@@ -18,6 +18,7 @@
 #include "net/ifaddr.h"
 #include "net/notify.h"
 #include "signal/signal.h"
+#include "srtp/srtp.h"
 #include "tls/cert.h"
 #include "whip/whip.h"
 
@@ -104,6 +105,20 @@ static int make_certs(struct server *s, char *why)
 }
 
 /* ---- start ---- */
+
+static int choose_srtp(const struct config *cfg, char *why)
+{
+    static const enum srtp_library libraries[] = {
+        [CONFIG_SRTP_AUTO] = SRTP_LIBRARY_AUTO,
+        [CONFIG_SRTP_IPSECMB] = SRTP_LIBRARY_IPSECMB,
+        [CONFIG_SRTP_OPENSSL] = SRTP_LIBRARY_OPENSSL,
+        [CONFIG_SRTP_LIBSRTP] = SRTP_LIBRARY_LIBSRTP,
+    };
+    int err = srtp_use(libraries[cfg->rtc.srtp_backend]);
+    if (err)
+        snprintf(why, WHY_SIZE, "rtc.srtp_backend: not built in, or not for this processor");
+    return err;
+}
 
 static int out_of_memory(char *why)
 {
@@ -214,7 +229,9 @@ static int run_all(struct server *s, char *why)
 static int start(struct server *s)
 {
     char why[WHY_SIZE] = "";
-    int err = make_certs(s, why);
+    int err = choose_srtp(s->cfg, why);
+    if (!err)
+        err = make_certs(s, why);
     if (!err)
         err = make_front(s, why);
     if (!err)
@@ -323,9 +340,9 @@ static void say_where(const struct server *s)
 
 static void run(struct server *s, const sigset_t *signals)
 {
-    log_info("server.started", "version=%s http=%u https=%u udp=%d tcp=%d workers=%u", FL_VERSION,
+    log_info("server.started", "version=%s http=%u https=%u udp=%d tcp=%d workers=%u srtp=%s", FL_VERSION,
         http_port(s->http), https_port(s->http), s->cfg->rtc.udp_port, s->cfg->rtc.tcp_port,
-        sfu_workers(hub_sfu(s->hub)));
+        sfu_workers(hub_sfu(s->hub)), srtp_library_name());
     for (size_t i = 0; i < s->cfg->warnings.count; i++)
         log_warn("config.warning", "text=\"%s\"", s->cfg->warnings.at[i]);
     if (s->cfg->dev)

@@ -48,6 +48,13 @@ enum config_switch {
     CONFIG_AUTO,
 };
 
+enum config_srtp {
+    CONFIG_SRTP_AUTO,
+    CONFIG_SRTP_IPSECMB,
+    CONFIG_SRTP_OPENSSL,
+    CONFIG_SRTP_LIBSRTP,
+};
+
 struct config {
     bool dev;        /* --dev: the public key pair, state below the user's home */
     char *file;      /* the file that was read; NULL if none */
@@ -80,6 +87,8 @@ struct config {
         int workers;           /* 0: one for each processor we may use */
         int buffer_bytes;      /* socket buffer asked for, each way */
         int connect_timeout_s; /* from the join to ICE and DTLS being up */
+
+        enum config_srtp srtp_backend; /* the library that encrypts media */
     } rtc;
 
     struct config_key *keys; /* at least one */

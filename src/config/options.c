@@ -9,6 +9,7 @@
 #include "base/limits.h"
 
 static const char *const SWITCHES[] = {"off", "on", "auto", NULL};
+static const char *const SRTP_BACKENDS[] = {"auto", "ipsecmb", "openssl", "libsrtp", NULL};
 static const char *const LEVELS[] = {"error", "warn", "info", "debug", NULL};
 
 #define KIB 1024
@@ -37,6 +38,7 @@ const struct config_option config_options[] = {
     {"rtc",    "workers",                     CONFIG_INT,    AT(rtc.workers),                      "0",       0, CONFIG_WORKERS_MAX, NULL},
     {"rtc",    "buffer_bytes",                CONFIG_INT,    AT(rtc.buffer_bytes),                 "16777216", 64 * KIB, 256 * MIB, NULL},
     {"rtc",    "connect_timeout_s",           CONFIG_INT,    AT(rtc.connect_timeout_s),            "20",      1, 300, NULL},
+    {"rtc",    "srtp_backend",                CONFIG_CHOICE, AT(rtc.srtp_backend),                 "auto",    0, 0, SRTP_BACKENDS},
     {"room",   "auto_create",                 CONFIG_BOOL,   AT(room.auto_create),                 "true",    0, 0, NULL},
     {"room",   "empty_timeout_s",             CONFIG_INT,    AT(room.empty_timeout_s),             "300",     0, 30 * DAY, NULL},
     {"room",   "departure_timeout_s",         CONFIG_INT,    AT(room.departure_timeout_s),         "20",      0, 30 * DAY, NULL},
@@ -128,8 +130,9 @@ static int set_text(char **field, const char *text, char *why)
 }
 
 /* An enum has the size of an int here: GCC and clang on every ABI that Linux has, without -fshort-enums. */
-_Static_assert(
-    sizeof(enum log_level) == sizeof(int) && sizeof(enum config_switch) == sizeof(int), "enum size");
+_Static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_switch) == sizeof(int) &&
+                   sizeof(enum config_srtp) == sizeof(int),
+    "enum size");
 
 static int set_choice(int *field, const struct config_option *o, const char *text, char *why)
 {

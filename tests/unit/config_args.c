@@ -109,13 +109,14 @@ static void set_overrides_every_option(void **state)
             line, sizeof line, "--dev --set %s%s%s=%s", o->group, o->group[0] ? "." : "", o->name, value);
         config_free(good(line));
     }
-    struct config *cfg =
-        good("--dev --set room.empty_timeout_s=7 --set rtc.announced_ip=192.0.2.1,2001:db8::1 "
-             "--set rtc.loopback=off --set state_dir=/srv/s --set rtc.ipv6=false "
-             "--set keys.APIx=abc --set ice_servers=stun:a,stun:b");
+    struct config *cfg = good(
+        "--dev --set room.empty_timeout_s=7 --set rtc.announced_ip=192.0.2.1,2001:db8::1 "
+        "--set rtc.loopback=off --set rtc.srtp_backend=libsrtp --set state_dir=/srv/s --set rtc.ipv6=false "
+        "--set keys.APIx=abc --set ice_servers=stun:a,stun:b");
     assert_int_equal(cfg->room.empty_timeout_s, 7);
     assert_int_equal(cfg->rtc.announced_ip.count, 2);
     assert_int_equal(cfg->rtc.loopback, CONFIG_OFF);
+    assert_int_equal(cfg->rtc.srtp_backend, CONFIG_SRTP_LIBSRTP);
     assert_string_equal(cfg->state_dir, "/srv/s");
     assert_false(cfg->rtc.ipv6);
     assert_string_equal(config_secret(cfg, "APIx"), "abc");
