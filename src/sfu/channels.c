@@ -91,29 +91,36 @@ static const struct sctp_ops callbacks = {
     .closed = on_closed,
 };
 
+static struct sfu_data *data_find(struct sfu *s, uint32_t peer)
+{
+    struct sfu_data *d;
+    HASH_FIND_INT(s->data, &peer, d);
+    return d;
+}
+
+/* One for each peer: what is made beside it is freed again without having been heard of. */
 static void enlist(void *arg)
 {
     struct sfu_data *d = arg;
-    HASH_ADD_INT(d->sfu->data, peer, d);
+    if (!data_find(d->sfu, d->peer))
+        HASH_ADD_INT(d->sfu->data, peer, d);
 }
 
 static void freed(void *arg)
 {
     struct sfu_data *d = arg;
     const struct sfu_config *c = &d->sfu->config;
-    struct sfu_data *known;
-    HASH_FIND_INT(d->sfu->data, &d->peer, known);
-    if (known == d)
+    if (data_find(d->sfu, d->peer) == d) {
         HASH_DELETE(hh, d->sfu->data, d);
-    if (c->data_ops && c->data_ops->closed)
-        c->data_ops->closed(c->data_arg, d->peer);
+        if (c->data_ops && c->data_ops->closed)
+            c->data_ops->closed(c->data_arg, d->peer);
+    }
     free(d);
 }
 
 int sfu_data_send(struct sfu *s, uint32_t peer, enum sfu_channel channel, const uint8_t *data, size_t len)
 {
-    struct sfu_data *d;
-    HASH_FIND_INT(s->data, &peer, d);
+    struct sfu_data *d = data_find(s, peer);
     if (!d || d->streams[channel] < 0)
         return -ENOENT;
     return sctp_association_send(d->association, (uint16_t)d->streams[channel], true, data, len);
