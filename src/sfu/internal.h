@@ -191,6 +191,7 @@ enum mail_kind {
     MAIL_KEY_FRAME,   /* an image's subscriber needs a key frame of `stream` */
     MAIL_CLOCK,       /* a sender report came */
     MAIL_IMAGE_RESET, /* the track was muted or unmuted at home */
+    MAIL_TRACK_GONE,  /* the track ended at home */
     MAIL_RING,        /* look at the rings */
 };
 
@@ -236,6 +237,7 @@ struct tcp_ref {
     uint32_t number;
     struct sfu_worker *worker;
     struct tcp_conn *conn;
+    struct wheel_timer lone; /* closes it if no peer has it by then */
     struct addr remote, local;
 };
 
@@ -281,6 +283,7 @@ struct sfu {
     size_t candidate_count[SFU_WORKERS_MAX];
     struct addr discovered; /* public address from the STUN server */
     bool has_discovered;
+    bool prepared; /* control thread: the ciphers are started, or will be */
     _Atomic bool stopping;
 };
 
@@ -297,6 +300,7 @@ void worker_stop(struct sfu_worker *w);
 void worker_send(struct sfu_worker *w, const struct path *to, const uint8_t *data, size_t len);
 void worker_ring_push(struct sfu_worker *w, unsigned to, struct packet *p);
 void worker_flush_rings(struct sfu_worker *w);
+void worker_path_forget(struct sfu_worker *w, struct path_ref *r);
 void worker_path_set(struct sfu_peer *p, const struct path *path, bool added);
 
 /* ---- mail.c ---- */
@@ -319,6 +323,8 @@ struct sfu_track *track_find(struct sfu_worker *w, uint32_t id);
 struct sfu_track *track_image(struct sfu_worker *w, uint32_t id, uint8_t home, uint8_t kind);
 void track_remove(struct sfu_track *t);
 void track_unused(struct sfu_track *t);
+void track_gone(struct sfu_track *t);
+void track_tell(struct sfu_worker *w, unsigned worker, enum mail_kind kind, uint32_t track);
 struct sfu_stream *track_stream(struct sfu_track *t, unsigned index);
 void track_fan_out(struct sfu_track *t, struct packet *p);
 void track_key_frame(struct sfu_track *t, unsigned stream, int64_t now_us);

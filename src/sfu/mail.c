@@ -39,8 +39,10 @@ static void sctp_out(struct sfu_worker *w, const struct worker_mail *m)
 static void image_add(struct sfu_worker *w, const struct worker_mail *m)
 {
     struct sfu_track *t = track_find(w, m->track);
-    if (!t || !t->peer)
+    if (!t || !t->peer) {
+        track_tell(w, m->from, MAIL_TRACK_GONE, m->track);
         return;
+    }
     t->images |= 1ull << m->from;
     for (unsigned i = 0; i < t->stream_count; i++) { /* what its sender reports said so far */
         if (!t->streams[i] || !t->streams[i]->clock.valid)
@@ -96,6 +98,11 @@ void mail_handle(struct sfu_worker *w, struct worker_mail *m)
         t = track_find(w, m->track);
         if (t && !t->peer)
             track_reset_subs(t, w->now_us);
+        return;
+    case MAIL_TRACK_GONE:
+        t = track_find(w, m->track);
+        if (t && !t->peer)
+            track_gone(t);
         return;
     case MAIL_RING:
         return;

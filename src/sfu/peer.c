@@ -206,12 +206,8 @@ void peer_remove(struct sfu_peer *p, bool say_goodbye)
     }
     while (!list_empty(&p->tracks))
         track_remove(list_entry(p->tracks.next, struct sfu_track, of_peer));
-    while (!list_empty(&p->paths)) {
-        struct path_ref *r = list_entry(p->paths.next, struct path_ref, of_peer);
-        HASH_DELETE(hh, w->paths, r);
-        list_del(&r->of_peer);
-        free(r);
-    }
+    while (!list_empty(&p->paths))
+        worker_path_forget(w, list_entry(p->paths.next, struct path_ref, of_peer));
     while (!list_empty(&p->ufrags))
         ufrag_free(list_entry(p->ufrags.next, struct ufrag_ref, of_peer));
     if (p->data)

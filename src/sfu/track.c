@@ -136,18 +136,28 @@ void track_fan_out(struct sfu_track *t, struct packet *p)
         worker_ring_push(t->worker, (unsigned)__builtin_ctzll(left), p);
 }
 
+void track_tell(struct sfu_worker *w, unsigned worker, enum mail_kind kind, uint32_t track)
+{
+    struct worker_mail *m = sfu_mail_new(kind, 0);
+    if (!m)
+        return;
+    m->track = track;
+    m->from = w->index;
+    sfu_mail(w->sfu, worker, m);
+}
+
+static void tell_images(struct sfu_track *t, enum mail_kind kind)
+{
+    for (uint64_t left = t->images; left; left &= left - 1)
+        track_tell(t->worker, (unsigned)__builtin_ctzll(left), kind, t->id);
+}
+
 /* Everyone starts over at the next key frame: after a mute, or a new codec. */
 void track_reset_subs(struct sfu_track *t, int64_t now_us)
 {
     for (size_t i = 0; i < t->sub_count; i++)
         sub_reset(t->subs[i], now_us);
-    for (uint64_t left = t->images; left; left &= left - 1) {
-        struct worker_mail *m = sfu_mail_new(MAIL_IMAGE_RESET, 0);
-        if (!m)
-            return;
-        m->track = t->id;
-        sfu_mail(t->worker->sfu, (unsigned)__builtin_ctzll(left), m);
-    }
+    tell_images(t, MAIL_IMAGE_RESET);
 }
 
 /* Another source begins in this stream: its numbers have nothing to do with the old one's. */
@@ -238,16 +248,23 @@ static void track_add(struct sfu_worker *w, const struct sfu_command *c)
     bind_declared(t);
 }
 
+/* The track that this is the image of has ended. */
+void track_gone(struct sfu_track *t)
+{
+    for (size_t n = t->sub_count; n > 0; n--)
+        sub_remove(t->subs[0]); /* the last one takes the image along */
+}
+
+/* A track with its subscriptions, here and elsewhere; or an image that nobody needs any more. */
 void track_remove(struct sfu_track *t)
 {
     struct sfu_worker *w = t->worker;
     egress_flush(w);
-    while (t->sub_count)
+    while (t->peer && t->sub_count)
         sub_remove(t->subs[0]);
-    if (track_find(w, t->id) != t)
-        return; /* an image goes with its last subscriber */
     if (t->peer)
         ingest_forget_track(t->peer, t);
+    tell_images(t, MAIL_TRACK_GONE);
     for (unsigned i = 0; i < SFU_RIDS_MAX; i++)
         stream_free(t->streams[i]);
     list_del(&t->of_peer);
@@ -263,7 +280,7 @@ void track_command(struct sfu_worker *w, const struct sfu_command *c)
         return;
     }
     struct sfu_track *t = track_find(w, c->track);
-    if (!t)
+    if (!t || !t->peer)
         return;
     if (c->type == SFU_TRACK_REMOVE) {
         track_remove(t);

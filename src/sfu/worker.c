@@ -35,14 +35,45 @@ static void path_ref_free(struct sfu_worker *w, struct path_ref *r)
     free(r);
 }
 
-/* An address belongs to the peer that proved it last. */
+static struct tcp_ref *conn_find(struct sfu_worker *w, uint32_t number)
+{
+    struct tcp_ref *c;
+    HASH_FIND_INT(w->conns, &number, c);
+    return c;
+}
+
+static void conn_free(struct tcp_ref *ref)
+{
+    wheel_cancel(&ref->lone);
+    tcp_conn_free(ref->conn);
+    free(ref);
+}
+
+static void conn_drop(struct sfu_worker *w, uint32_t number)
+{
+    struct tcp_ref *ref = conn_find(w, number);
+    if (!ref)
+        return;
+    HASH_DELETE(hh, w->conns, ref);
+    conn_free(ref);
+}
+
+void worker_path_forget(struct sfu_worker *w, struct path_ref *r)
+{
+    uint32_t conn = r->key.conn;
+    path_ref_free(w, r);
+    if (conn)
+        conn_drop(w, conn);
+}
+
+/* An address belongs to the peer that proved it last; a connection lives as long as a peer has it. */
 void worker_path_set(struct sfu_peer *p, const struct path *path, bool added)
 {
     struct sfu_worker *w = p->worker;
     struct path_ref *r = path_find(w, path);
     if (!added) {
         if (r && r->peer == p)
-            path_ref_free(w, r);
+            worker_path_forget(w, r);
         return;
     }
     if (r && r->peer == p)
@@ -59,13 +90,6 @@ void worker_path_set(struct sfu_peer *p, const struct path *path, bool added)
 }
 
 /* ---- output of single datagrams ---- */
-
-static struct tcp_ref *conn_find(struct sfu_worker *w, uint32_t number)
-{
-    struct tcp_ref *c;
-    HASH_FIND_INT(w->conns, &number, c);
-    return c;
-}
 
 void worker_send(struct sfu_worker *w, const struct path *to, const uint8_t *data, size_t len)
 {
@@ -179,6 +203,11 @@ static void udp_ready(void *arg, uint32_t events, int64_t now_us)
 
 /* ---- frames of ICE-TCP ---- */
 
+static struct path path_of(const struct tcp_ref *ref)
+{
+    return (struct path){.remote = ref->remote, .local = ref->local, .conn = ref->number};
+}
+
 static void tcp_frame(void *arg, struct tcp_conn *c, const uint8_t *frame, size_t len, int64_t now_us)
 {
     struct tcp_ref *ref = arg;
@@ -193,16 +222,9 @@ static void tcp_frame(void *arg, struct tcp_conn *c, const uint8_t *frame, size_
     memcpy(p->data, frame, len);
     p->len = (uint16_t)len;
     p->recv_us = now_us;
-    p->path = (struct path){.remote = ref->remote, .local = ref->local, .conn = ref->number};
+    p->path = path_of(ref);
     datagram_input(w, p);
     packet_unref(p);
-}
-
-static void tcp_ref_free(struct tcp_ref *ref)
-{
-    HASH_DELETE(hh, ref->worker->conns, ref);
-    tcp_conn_free(ref->conn);
-    free(ref);
 }
 
 static void tcp_closed(void *arg, struct tcp_conn *c)
@@ -210,14 +232,25 @@ static void tcp_closed(void *arg, struct tcp_conn *c)
     struct tcp_ref *ref = arg;
     struct sfu_worker *w = ref->worker;
     (void)c;
-    struct path path = {.remote = ref->remote, .local = ref->local, .conn = ref->number};
+    struct path path = path_of(ref);
     struct path_ref *r = path_find(w, &path);
+    HASH_DELETE(hh, w->conns, ref);
     if (r) {
         struct sfu_peer *peer = r->peer;
         transport_conn_closed(peer->transport, ref->number, w->now_us);
         peer_arm(peer, transport_next_timeout(peer->transport));
     }
-    tcp_ref_free(ref);
+    conn_free(ref);
+}
+
+/* Time enough for a check that proves whose connection this is. */
+static void tcp_lone(struct wheel_timer *t, int64_t now_us)
+{
+    struct tcp_ref *ref = t->arg;
+    struct path path = path_of(ref);
+    (void)now_us;
+    if (!path_find(ref->worker, &path))
+        conn_drop(ref->worker, ref->number);
 }
 
 void tcp_take(struct sfu_worker *w, struct worker_mail *m)
@@ -237,16 +270,15 @@ void tcp_take(struct sfu_worker *w, struct worker_mail *m)
         return;
     }
     HASH_ADD_INT(w->conns, number, ref);
+    wheel_timer_init(&ref->lone, tcp_lone, ref);
+    wheel_set(loop_wheel(w->loop), &ref->lone, w->now_us + TCP_FIRST_FRAME_US);
     tcp_frame(ref, ref->conn, m->bytes, m->len, w->now_us);
 }
 
 void tcp_drop_all(struct sfu_worker *w)
 {
-    struct tcp_ref *c, *next;
-    HASH_ITER(hh, w->conns, c, next)
-    {
-        tcp_ref_free(c);
-    }
+    while (w->conns)
+        conn_drop(w, w->conns->number);
 }
 
 /* ---- between workers ---- */
@@ -281,7 +313,8 @@ void worker_flush_rings(struct sfu_worker *w)
 
 static void rings_take(struct sfu_worker *w)
 {
-    atomic_store_explicit(&w->ring_pending, false, memory_order_release);
+    /* An exchange, not a store: whoever finds the flag still set has pushed what is then seen here. */
+    (void)atomic_exchange_explicit(&w->ring_pending, false, memory_order_acq_rel);
     for (unsigned i = 0; i < w->sfu->worker_count; i++) {
         struct packet *p;
         for (int n = 0; n < SFU_RING_SIZE && w->in[i] && (p = ring_pop(w->in[i])); n++) {
@@ -404,17 +437,26 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
     return 0;
 }
 
+/* Mail that nobody reads any more. */
+static void mail_drop_all(struct sfu_worker *w)
+{
+    struct mail *next;
+    for (struct mail *m = w->mail.fd >= 0 ? mailbox_take(&w->mail) : NULL; m; m = next) {
+        struct worker_mail *wm = (struct worker_mail *)m;
+        next = m->next;
+        if (wm->kind == MAIL_TCP)
+            close(wm->tcp.fd);
+        if (wm->kind == MAIL_COMMAND && wm->data)
+            data_stop(wm->data);
+        free(m);
+    }
+}
+
 void worker_free(struct sfu_worker *w)
 {
     if (!w)
         return;
-    struct mail *next;
-    for (struct mail *m = w->mail.fd >= 0 ? mailbox_take(&w->mail) : NULL; m; m = next) {
-        next = m->next;
-        if (((struct worker_mail *)m)->kind == MAIL_TCP)
-            close(((struct worker_mail *)m)->tcp.fd);
-        free(m);
-    }
+    mail_drop_all(w);
     for (int i = 0; i < SFU_WORKERS_MAX; i++) {
         if (w->in[i])
             ring_done(w->in[i]);
@@ -491,5 +533,6 @@ void worker_stop(struct sfu_worker *w)
     if (loop_call(w->loop, say_goodbye, w))
         loop_stop(w->loop);
     pthread_join(w->thread, NULL);
+    mail_drop_all(w); /* while the sctp thread still runs */
     w->running = false;
 }
