@@ -113,10 +113,17 @@ static void peer_free(struct sfu_rig_peer *p)
     free(p);
 }
 
+void sfu_rig_stop(struct sfu_rig *r)
+{
+    if (!r->stopped)
+        sfu_stop(r->sfu);
+    r->stopped = true;
+}
+
 void sfu_rig_close(struct sfu_rig *r)
 {
     open_rig = NULL;
-    sfu_stop(r->sfu);
+    sfu_rig_stop(r);
     assert_int_equal(sfu_post(r->sfu, &(struct sfu_command){.type = SFU_PEER_REMOVE}), -ESHUTDOWN);
     sfu_free(r->sfu);
     while (r->peer_count)
@@ -301,8 +308,10 @@ static void socket_read(struct sfu_rig_peer *p)
         ssize_t n = recv(p->fd, p->in + at, sizeof p->in - at, MSG_DONTWAIT);
         if (n < 0 && (errno == ECONNREFUSED || errno == EINTR))
             continue;
-        if (n <= 0)
+        if (n <= 0) {
+            p->hung_up |= p->tcp && (n == 0 || errno == ECONNRESET);
             return;
+        }
         if (p->tcp) {
             p->in_len += (size_t)n;
             frames_take(p);
@@ -332,10 +341,34 @@ static int socket_open(struct sfu_rig_peer *p, uint16_t port)
 
 /* ---- peers ---- */
 
-struct sfu_rig_peer *sfu_rig_peer_add(
-    struct sfu_rig *r, unsigned worker, bool tcp, enum dtls_role server_role)
+static struct sfu_command peer_command(const struct sfu_rig_peer *p, enum sfu_command_type type)
+{
+    struct sfu_command c = {.type = type, .worker = p->worker, .peer = p->id};
+    (void)snprintf(c.remote.ice.local_ufrag, sizeof c.remote.ice.local_ufrag, "%s", p->remote.ufrag);
+    (void)snprintf(c.remote.ice.local_pwd, sizeof c.remote.ice.local_pwd, "%s", p->remote.pwd);
+    return c;
+}
+
+static void command_introduce(struct sfu_command *c, const struct sfu_rig_peer *p, const char *fingerprint)
+{
+    (void)snprintf(
+        c->remote.ice.remote_ufrag, sizeof c->remote.ice.remote_ufrag, "%s", p->client.ice.local.ufrag);
+    (void)snprintf(c->remote.fingerprint, sizeof c->remote.fingerprint, "sha-256 %s",
+        fingerprint ? fingerprint : dtls_context_fingerprint(p->rig->client_dtls));
+    c->remote.dtls_client = dtls_session_role(p->client.dtls) == DTLS_SERVER;
+}
+
+/* The server's credentials: the first letter names the worker. */
+static void credentials_make(struct sfu_rig_peer *p)
 {
     static const char letters[] = "ABCDEFGH";
+    ice_credentials_make(&p->remote);
+    p->remote.ufrag[0] = letters[p->worker];
+}
+
+static struct sfu_rig_peer *peer_make(
+    struct sfu_rig *r, unsigned worker, bool tcp, enum dtls_role server_role)
+{
     struct sfu_rig_peer *p = calloc(1, sizeof *p);
     assert_non_null(p);
     assert_true(r->peer_count < SFU_RIG_PEERS_MAX);
@@ -345,24 +378,69 @@ struct sfu_rig_peer *sfu_rig_peer_add(
     p->worker = (uint8_t)worker;
     p->tcp = tcp;
     p->fd = socket_open(p, tcp ? r->tcp_port : r->udp_ports[worker]);
-    ice_credentials_make(&p->remote);
-    p->remote.ufrag[0] = letters[worker];
-    int64_t now_us = clock_now_us();
+    credentials_make(p);
     enum dtls_role client_role = server_role == DTLS_SERVER ? DTLS_CLIENT : DTLS_SERVER;
-    rtc_client_init(&p->client, r->client_dtls, client_role, &client_ops, p, now_us);
-    struct sfu_command c = {.type = SFU_PEER_ADD, .worker = p->worker, .peer = p->id};
-    (void)snprintf(c.remote.ice.local_ufrag, sizeof c.remote.ice.local_ufrag, "%s", p->remote.ufrag);
-    (void)snprintf(c.remote.ice.local_pwd, sizeof c.remote.ice.local_pwd, "%s", p->remote.pwd);
-    (void)snprintf(
-        c.remote.ice.remote_ufrag, sizeof c.remote.ice.remote_ufrag, "%s", p->client.ice.local.ufrag);
-    (void)snprintf(c.remote.fingerprint, sizeof c.remote.fingerprint, "sha-256 %s",
-        dtls_context_fingerprint(r->client_dtls));
-    c.remote.dtls_client = server_role == DTLS_CLIENT;
-    sfu_rig_post(r, &c);
-    rtc_client_remote(
-        &p->client, p->remote.ufrag, p->remote.pwd, dtls_context_fingerprint(r->server_dtls), now_us);
-    assert_int_equal(ice_control_add_path(&p->client.ice, &p->path, now_us), 0);
+    rtc_client_init(&p->client, r->client_dtls, client_role, &client_ops, p, clock_now_us());
     return p;
+}
+
+static void client_begin(struct sfu_rig_peer *p)
+{
+    int64_t now_us = clock_now_us();
+    rtc_client_remote(
+        &p->client, p->remote.ufrag, p->remote.pwd, dtls_context_fingerprint(p->rig->server_dtls), now_us);
+    assert_int_equal(ice_control_add_path(&p->client.ice, &p->path, now_us), 0);
+}
+
+struct sfu_rig_peer *sfu_rig_peer_add(
+    struct sfu_rig *r, unsigned worker, bool tcp, enum dtls_role server_role)
+{
+    struct sfu_rig_peer *p = peer_make(r, worker, tcp, server_role);
+    struct sfu_command c = peer_command(p, SFU_PEER_ADD);
+    command_introduce(&c, p, NULL);
+    sfu_rig_post(r, &c);
+    client_begin(p);
+    return p;
+}
+
+struct sfu_rig_peer *sfu_rig_peer_add_late(struct sfu_rig *r, unsigned worker, bool tcp)
+{
+    struct sfu_rig_peer *p = peer_make(r, worker, tcp, DTLS_SERVER);
+    struct sfu_command c = peer_command(p, SFU_PEER_ADD);
+    sfu_rig_post(r, &c);
+    client_begin(p);
+    return p;
+}
+
+void sfu_rig_peer_introduce(struct sfu_rig_peer *p, const char *fingerprint)
+{
+    struct sfu_command c = peer_command(p, SFU_PEER_REMOTE);
+    command_introduce(&c, p, fingerprint);
+    sfu_rig_post(p->rig, &c);
+}
+
+void sfu_rig_peer_move(struct sfu_rig_peer *p, bool tcp)
+{
+    struct ice_control *ice = &p->client.ice;
+    close(p->fd);
+    p->tcp = tcp;
+    p->in_len = 0;
+    p->hung_up = false;
+    p->fd = socket_open(p, tcp ? p->rig->tcp_port : p->rig->udp_ports[p->worker]);
+    ice->check_count = 0;
+    ice->selected = -1;
+    ice->state = ICE_CONTROL_CHECKING;
+    ice->first_success_us = INT64_MAX;
+    assert_int_equal(ice_control_add_path(ice, &p->path, clock_now_us()), 0);
+}
+
+void sfu_rig_peer_restart(struct sfu_rig_peer *p)
+{
+    credentials_make(p);
+    rtc_client_restart(&p->client, p->remote.ufrag, p->remote.pwd, clock_now_us());
+    struct sfu_command c = peer_command(p, SFU_PEER_RESTART);
+    command_introduce(&c, p, NULL);
+    sfu_rig_post(p->rig, &c);
 }
 
 void sfu_rig_peer_remove(struct sfu_rig_peer *p)
@@ -452,7 +530,7 @@ void sfu_rig_pump(struct sfu_rig *r, int ms)
         rtc_client_run(&p->client, now_us);
         int64_t next = rtc_client_next_timeout(&p->client);
         due_us = next < due_us ? next : due_us;
-        fds[i] = (struct pollfd){.fd = p->fd, .events = POLLIN};
+        fds[i] = (struct pollfd){.fd = p->hung_up ? -1 : p->fd, .events = POLLIN};
     }
     fds[r->peer_count] = (struct pollfd){.fd = sfu_event_fd(r->sfu), .events = POLLIN};
     int wait_ms = due_us > now_us ? (int)((due_us - now_us + 999) / 1000) : 0;

@@ -43,6 +43,7 @@ struct sfu_rig_peer {
     uint8_t worker;
     int fd; /* UDP, or TCP when tcp */
     bool tcp, removed;
+    bool hung_up;          /* TCP: the server closed the connection */
     uint8_t in[2 + 65535]; /* TCP: bytes of the frame that is coming */
     size_t in_len;
     struct path path;
@@ -72,10 +73,14 @@ struct sfu_rig {
     struct sfu_event *events; /* all there were */
     size_t event_count, event_cap;
     uint32_t next_id;
+    bool stopped;
 };
 
 /* Opens and starts the media side. data_ops may be NULL. */
 void sfu_rig_open(struct sfu_rig *r, unsigned workers, const struct sfu_data_ops *data_ops, void *data_arg);
+
+/* Stops the threads; the clients may then be pumped to hear the goodbyes. */
+void sfu_rig_stop(struct sfu_rig *r);
 
 /* Stops it if it runs; nothing may be left of it but the clients. */
 void sfu_rig_close(struct sfu_rig *r);
@@ -90,7 +95,17 @@ int sfu_rig_teardown(void **state);
 struct sfu_rig_peer *sfu_rig_peer_add(
     struct sfu_rig *r, unsigned worker, bool tcp, enum dtls_role server_role);
 void sfu_rig_peer_remove(struct sfu_rig_peer *p); /* posts SFU_PEER_REMOVE; the client stays */
-void sfu_rig_connect(struct sfu_rig *r);          /* until all clients are connected */
+/* The same in steps. Without remote the server is not told who comes; then sfu_rig_peer_introduce tells it.
+ * fingerprint: NULL for the true one. */
+struct sfu_rig_peer *sfu_rig_peer_add_late(struct sfu_rig *r, unsigned worker, bool tcp);
+void sfu_rig_peer_introduce(struct sfu_rig_peer *p, const char *fingerprint);
+
+/* The client gets another socket, and checks the path anew; keys stay. */
+void sfu_rig_peer_move(struct sfu_rig_peer *p, bool tcp);
+/* ICE restart on both sides, as signalling would do it. */
+void sfu_rig_peer_restart(struct sfu_rig_peer *p);
+
+void sfu_rig_connect(struct sfu_rig *r); /* until all clients are connected */
 
 void sfu_rig_post(struct sfu_rig *r, const struct sfu_command *c); /* has to succeed */
 
