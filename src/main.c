@@ -340,9 +340,9 @@ static void say_where(const struct server *s)
 
 static void run(struct server *s, const sigset_t *signals)
 {
-    log_info("server.started", "version=%s http=%u https=%u udp=%d tcp=%d workers=%u srtp=%s", FL_VERSION,
+    log_info("server.started", "version=%s http=%u https=%u udp=%d tcp=%d workers=%u", FL_VERSION,
         http_port(s->http), https_port(s->http), s->cfg->rtc.udp_port, s->cfg->rtc.tcp_port,
-        sfu_workers(hub_sfu(s->hub)), srtp_library_name());
+        sfu_workers(hub_sfu(s->hub)));
     for (size_t i = 0; i < s->cfg->warnings.count; i++)
         log_warn("config.warning", "text=\"%s\"", s->cfg->warnings.at[i]);
     if (s->cfg->dev)

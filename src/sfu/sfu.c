@@ -94,6 +94,7 @@ static void prepare(void *arg)
 {
     (void)arg;
     srtp_prepare();
+    log_info("srtp.ready", "library=%s", srtp_library_name());
 }
 
 static void first_peer(struct sfu *s)
