@@ -136,7 +136,8 @@ static void stun_input(struct sfu_worker *w, struct packet *p)
         w->stats.junk++;
         return;
     }
-    transport_stun(peer->transport, &p->path, p->data, p->len, w->now_us);
+    if (transport_stun(peer->transport, &p->path, p->data, p->len, w->now_us) == ICE_ACCEPTED)
+        worker_path_set(peer, &p->path, true); /* another peer may have proved this address meanwhile */
     peer_arm(peer, transport_next_timeout(peer->transport));
 }
 
@@ -179,6 +180,8 @@ static void datagram_input(struct sfu_worker *w, struct packet *p)
     }
 }
 
+static void mail_ready(void *arg, uint32_t events, int64_t now_us);
+
 static void udp_ready(void *arg, uint32_t events, int64_t now_us)
 {
     struct sfu_worker *w = arg;
@@ -191,6 +194,10 @@ static void udp_ready(void *arg, uint32_t events, int64_t now_us)
             w->stats.pool_empty++;
         if (n <= 0)
             break;
+        /* A client checks as soon as it has our answer: the mail that makes its peer known was posted before,
+         * but may be noticed after the check. Some clients take a refusal as final. */
+        if (mailbox_waits(&w->mail))
+            mail_ready(w, 0, now_us);
         for (int i = 0; i < n; i++) {
             datagram_input(w, batch[i]);
             packet_unref(batch[i]);
