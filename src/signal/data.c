@@ -151,15 +151,30 @@ void data_member_remove(struct data_router *r, struct data_member *m)
 
 /* ---- delivery ---- */
 
+/* Members without a data channel, such as WHEP viewers, never ask for theirs: what is too old goes. */
+static void forget_old(struct data_member *m, int64_t now_us)
+{
+    while (m->waiting && now_us - m->waiting->since_us > WAIT_US) {
+        struct waiting *w = m->waiting;
+        m->waiting = w->next;
+        m->waiting_bytes -= w->len;
+        free(w);
+    }
+    if (!m->waiting)
+        m->waiting_end = &m->waiting;
+}
+
 static void keep(struct data_member *m, const uint8_t *data, size_t len)
 {
+    int64_t now_us = clock_now_us();
+    forget_old(m, now_us);
     if (m->waiting_bytes + len > WAIT_BYTES_MAX)
         return;
     struct waiting *w = malloc(sizeof *w + len);
     if (!w)
         return;
     w->next = NULL;
-    w->since_us = clock_now_us();
+    w->since_us = now_us;
     w->len = len;
     memcpy(w->data, data, len);
     *m->waiting_end = w;
@@ -188,12 +203,31 @@ static void flush_waiting(struct data_router *r, struct data_member *m)
     forget_waiting(m);
 }
 
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A list is looked through once for each member, and its sender decides how long it is. */
+static void sort(char **list, size_t n)
+{
+    if (n > 1)
+        qsort(list, n, sizeof *list, compare);
+}
+
+static void sort_destinations(Livekit__DataPacket *p)
+{
+    sort(p->destination_identities, p->n_destination_identities);
+    if (p->value_case != LIVEKIT__DATA_PACKET__VALUE_USER)
+        return;
+    sort(p->user->destination_identities, p->user->n_destination_identities);
+    sort(p->user->destination_sids, p->user->n_destination_sids);
+}
+
+/* The list is sorted. */
 static bool named(char **list, size_t n, const char *name)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i], name) == 0)
-            return true;
-    return false;
+    return n && bsearch(&name, list, n, sizeof *list, compare);
 }
 
 static bool is_destination(const Livekit__DataPacket *p, const struct data_member *to)
@@ -276,6 +310,7 @@ static void route(
     if (is_repeat(from, channel, p) || !forwarded(from, p) || !stamp(p, from) ||
         proto_pack(&p->base, &wire, &len))
         return;
+    sort_destinations(p);
     list_for_each(l, &from->room->members)
     {
         struct data_member *to = list_entry(l, struct data_member, link);
