@@ -98,6 +98,9 @@
 #define ROOM_PENDING_TRACKS_MAX 32   /* tracks a client may announce before it negotiates them */
 #define ROOM_ATTRIBUTES_MAX     256  /* attributes of a participant: they are searched one by one */
 #define ROOM_CHOICES_MAX        4096 /* tracks a subscriber may name that do not exist (yet) */
+#define SIGNAL_NAMES_MAX        4096 /* tracks or people that one request names: each is looked for in the room */
+#define SIGNAL_UPDATES_CACHED   64 /* messages about participants kept encoded: 4,096 participants' */
+#define SIGNAL_CACHE_BYTES      (8 << 20) /* bytes of them, where metadata is long */
 #define ROOM_PEER_SECTIONS_MAX  SDP_MEDIA_MAX
 #define ROOM_TICK_US            100000 /* deadlines of rooms are looked at this often */
 #define ROOM_POKE_FIRST_US      10000  /* changes are collected this long before a client is asked to offer */

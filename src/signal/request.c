@@ -131,8 +131,24 @@ static void update_video(struct session *se, Livekit__UpdateLocalVideoTrack *q)
 
 /* ---- subscriptions ---- */
 
+/* So many names in one request cannot be meant: every one of them is looked for in the whole room. */
+static bool too_many(struct session *se, size_t names)
+{
+    if (names <= SIGNAL_NAMES_MAX)
+        return false;
+    log_info("signal.too_many", "participant=%s names=%zu", se->p->sid, names);
+    Livekit__RequestResponse m = LIVEKIT__REQUEST_RESPONSE__INIT;
+    respond(se, &m, REQUEST_LIMIT_EXCEEDED, reason_text(REQUEST_LIMIT_EXCEEDED));
+    return true;
+}
+
 static void subscription(struct session *se, const Livekit__UpdateSubscription *q)
 {
+    size_t names = q->n_track_sids;
+    for (size_t i = 0; i < q->n_participant_tracks; i++)
+        names += q->participant_tracks[i]->n_track_sids;
+    if (too_many(se, names))
+        return;
     for (size_t i = 0; i < q->n_track_sids; i++)
         participant_subscribe(se->p, q->track_sids[i], q->subscribe);
     for (size_t i = 0; i < q->n_participant_tracks; i++)
@@ -150,6 +166,8 @@ static void track_setting(struct session *se, const Livekit__UpdateTrackSettings
         .priority = q->priority};
     if (set.quality == QUALITY_OFF)
         set.disabled = true;
+    if (too_many(se, q->n_track_sids))
+        return;
     for (size_t i = 0; i < q->n_track_sids; i++)
         participant_track_settings(se->p, q->track_sids[i], &set);
 }
@@ -157,6 +175,11 @@ static void track_setting(struct session *se, const Livekit__UpdateTrackSettings
 static void subscription_permission(struct session *se, const Livekit__SubscriptionPermission *q)
 {
     struct arena a = {0};
+    size_t names = q->n_track_permissions;
+    for (size_t i = 0; i < q->n_track_permissions; i++)
+        names += q->track_permissions[i]->n_track_sids;
+    if (too_many(se, names))
+        return;
     struct track_permission *list = arena_array(&a, struct track_permission, q->n_track_permissions);
     for (size_t i = 0; i < q->n_track_permissions; i++) {
         const Livekit__TrackPermission *from = q->track_permissions[i];
@@ -204,6 +227,8 @@ static void sync_state(struct session *se, const Livekit__SyncState *q)
         }
     }
     struct track_settings off = {.disabled = true};
+    if (too_many(se, q->n_track_sids_disabled))
+        return;
     for (size_t i = 0; i < q->n_track_sids_disabled; i++)
         participant_track_settings(se->p, q->track_sids_disabled[i], &off);
     if (q->subscription)
