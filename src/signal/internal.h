@@ -43,9 +43,16 @@ struct data_member {
 };
 
 /* Encoded once for everyone: an update about some participants. */
-struct update_cache {
+struct update_entry {
     uint64_t key; /* hash of the sids and versions inside; 0: empty */
     struct ws_buffer *binary, *text;
+};
+
+/* News about many are several messages, and everyone gets all of them in turn. */
+struct update_cache {
+    struct update_entry entries[SIGNAL_UPDATES_CACHED];
+    size_t turn; /* of the entry that is replaced next */
+    size_t bytes;
 };
 
 struct signal {

@@ -210,21 +210,58 @@ static struct ws_buffer *encode_update(struct participant *const *list, size_t n
     return b;
 }
 
+static void entry_clear(struct update_cache *c, struct update_entry *e)
+{
+    c->bytes -= (e->binary ? e->binary->len : 0) + (e->text ? e->text->len : 0);
+    ws_buffer_unref(e->binary);
+    ws_buffer_unref(e->text);
+    *e = (struct update_entry){0};
+}
+
+static void cache_clear(struct update_cache *c)
+{
+    for (size_t i = 0; i < SIGNAL_UPDATES_CACHED; i++)
+        entry_clear(c, &c->entries[i]);
+}
+
+/* The entry of the key, or the one whose turn it is to go. */
+static struct update_entry *entry_of(struct update_cache *c, uint64_t key)
+{
+    for (size_t i = 0; i < SIGNAL_UPDATES_CACHED; i++)
+        if (c->entries[i].key == key)
+            return &c->entries[i];
+    return &c->entries[c->turn++ % SIGNAL_UPDATES_CACHED];
+}
+
+/* The update, from the cache if it is there; the cache's own. NULL: no memory. */
+static struct ws_buffer *update_buffer(
+    struct update_cache *c, struct participant *const *list, size_t n, bool text)
+{
+    uint64_t key = update_key(list, n);
+    struct update_entry *e = entry_of(c, key);
+    if (e->key == key && (text ? e->text : e->binary))
+        return text ? e->text : e->binary;
+    struct ws_buffer *b = encode_update(list, n, text);
+    if (!b)
+        return NULL;
+    if (c->bytes + b->len > SIGNAL_CACHE_BYTES)
+        cache_clear(c);
+    if (e->key != key)
+        entry_clear(c, e);
+    e->key = key;
+    *(text ? &e->text : &e->binary) = b;
+    c->bytes += b->len;
+    return b;
+}
+
 /* Everyone in a room gets the same bytes: they are made once for each encoding. */
 static void send_update(struct session *se, struct participant *const *list, size_t n)
 {
-    struct update_cache *c = &se->signal->cache;
-    uint64_t key = update_key(list, n);
-    if (c->key != key) {
-        ws_buffer_unref(c->binary);
-        ws_buffer_unref(c->text);
-        *c = (struct update_cache){.key = key};
-    }
-    struct ws_buffer **b = se->text ? &c->text : &c->binary;
-    if (!*b)
-        *b = encode_update(list, n, se->text);
-    if (*b && se->ws)
-        ws_send_buffer(se->ws, se->text, *b);
+    if (!se->ws)
+        return;
+    struct ws_buffer *b = update_buffer(&se->signal->cache, list, n, se->text);
+    if (b)
+        ws_send_buffer(se->ws, se->text, b);
 }
 
 static void on_update(void *arg, struct participant *const *list, size_t n)
@@ -508,7 +545,6 @@ void signal_free(struct signal *s)
     while (!list_empty(&s->sessions))
         session_free(list_entry(s->sessions.next, struct session, link));
     members_done(s);
-    ws_buffer_unref(s->cache.binary);
-    ws_buffer_unref(s->cache.text);
+    cache_clear(&s->cache);
     free(s);
 }
