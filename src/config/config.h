@@ -17,6 +17,8 @@
 /* The key pair of --dev, known to everybody. */
 #define CONFIG_DEV_KEY    "devkey"
 #define CONFIG_DEV_SECRET "secret"
+/* What conf/fanlight.conf has in the place of a secret. */
+#define CONFIG_EXAMPLE_SECRET "change-me-to-what-openssl-rand-base64-33-printed"
 
 /* A list of texts; count 0 if not given. */
 struct config_texts {

@@ -228,9 +228,7 @@ static int no_keys(struct config_build *b)
         secret[i] = LETTERS[(unsigned char)secret[i] % 64];
     key[sizeof key - 1] = secret[sizeof secret - 1] = 0;
     return config_fail(b, b->cfg->file,
-        "there is no API key; add one, as this one made just now: keys: { API%s = "
-        "\"%s\"; };",
-        key, secret);
+        "there is no API key; put one into keys, as this one made just now: API%s = \"%s\";", key, secret);
 }
 
 static int check_keys(struct config_build *b)
@@ -245,6 +243,10 @@ static int check_keys(struct config_build *b)
             return config_fail(b, cfg->file ? cfg->file : "--set",
                 "keys.%.100s: everybody knows the secret \"%s\"; it is for --dev only", k->key,
                 CONFIG_DEV_SECRET);
+        if (strcmp(k->secret, CONFIG_EXAMPLE_SECRET) == 0)
+            return config_fail(b, cfg->file ? cfg->file : "--set",
+                "keys.%.100s: everybody knows the secret of the example; `openssl rand -base64 33` makes one",
+                k->key);
         if (!cfg->dev && strlen(k->secret) < CONFIG_SECRET_MIN)
             e = warn(cfg, "keys.%.100s: the secret is shorter than %d characters", k->key, CONFIG_SECRET_MIN);
     }

@@ -225,7 +225,7 @@ static void keys_are_needed_and_the_public_one_is_refused(void **state)
     char error[CONFIG_ERROR_MAX], expected[CONFIG_ERROR_MAX];
     struct config *cfg = NULL;
     assert_true(load("keys: { };", &cfg, error) < 0);
-    snprintf(expected, sizeof expected, "%s: there is no API key; add one", path);
+    snprintf(expected, sizeof expected, "%s: there is no API key; put one into keys, as", path);
     assert_memory_equal(error, expected, strlen(expected));
     refused("keys: { devkey = \"secret\"; };",
         ": keys.devkey: everybody knows the secret \"secret\"; it is for --dev only");
@@ -239,10 +239,13 @@ static void keys_are_needed_and_the_public_one_is_refused(void **state)
 static void the_offered_key_is_a_good_one(void **state)
 {
     (void)state;
-    char error[CONFIG_ERROR_MAX];
+    char error[CONFIG_ERROR_MAX], text[CONFIG_ERROR_MAX + 16];
     struct config *cfg = NULL;
     assert_true(load("", &cfg, error) < 0);
-    cfg = good(strstr(error, "keys: {"));
+    const char *offer = strstr(error, "now: API");
+    assert_non_null(offer);
+    snprintf(text, sizeof text, "keys: { %s };", offer + strlen("now: "));
+    cfg = good(text);
     assert_int_equal(cfg->key_count, 1);
     assert_int_equal(strlen(cfg->keys[0].secret), 43);
     for (size_t i = 0; i < cfg->warnings.count; i++)
@@ -345,6 +348,18 @@ static void the_shipped_file_asks_for_a_key_and_nothing_else(void **state)
     free(text);
 }
 
+/* Its example of a key is no key, not even for somebody who only takes the "#" away. */
+static void the_example_of_a_key_is_refused(void **state)
+{
+    (void)state;
+    char *text = read_shipped(), *example = strstr(text, "#APIexample");
+    assert_non_null(example);
+    *example = ' ';
+    refused(text, ": keys.APIexample: everybody knows the secret of the example; "
+                  "`openssl rand -base64 33` makes one");
+    free(text);
+}
+
 /* Every option stands in it once, below its group, as "#name = default;". */
 static void the_shipped_file_gives_every_option_with_its_default(void **state)
 {
@@ -381,7 +396,7 @@ static void the_shipped_file_gives_every_option_with_its_default(void **state)
     free(text);
 }
 
-/* With the "#" of each example taken away it is read without a complaint. */
+/* With the "#" of each example taken away, and a secret in its place, it is read without a complaint. */
 static void the_examples_of_the_shipped_file_are_good(void **state)
 {
     (void)state;
@@ -394,6 +409,9 @@ static void the_examples_of_the_shipped_file_are_good(void **state)
         *out++ = *in;
     }
     *out = 0;
+    char *secret = strstr(text, CONFIG_EXAMPLE_SECRET);
+    assert_non_null(secret);
+    *secret = 'C';
     struct config *cfg = good(text);
     assert_non_null(config_secret(cfg, "APIexample"));
     assert_int_equal(cfg->ice_server_count, 1);
@@ -420,6 +438,7 @@ int main(void)
         cmocka_unit_test(keys_may_come_from_an_included_file),
         cmocka_unit_test(ice_servers_are_read),
         cmocka_unit_test(the_shipped_file_asks_for_a_key_and_nothing_else),
+        cmocka_unit_test(the_example_of_a_key_is_refused),
         cmocka_unit_test(the_shipped_file_gives_every_option_with_its_default),
         cmocka_unit_test(the_examples_of_the_shipped_file_are_good),
     };
