@@ -37,9 +37,9 @@ export PATH := $(CURDIR)/build/node/node_modules/.bin:$(PATH)
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 PKGS        := libsrtp2 nice openssl usrsctp libmicrohttpd jansson libconfig libprotobuf-c libjwt zlib gnutls
 # libipsec-mb has no .pc file either, and is for amd64 only; IPSECMB= builds without it
-IPSECMB     := $(shell echo '_Static_assert(IMB_VERSION_NUM >= 0x10300, "too old");' | \
-               $(CC) -fsyntax-only -include intel-ipsec-mb.h -x c - 2>/dev/null && echo yes)
-# asked once, and only when something is compiled
+# asked once, and only when something is compiled: `make deps all` installs the answers first
+IPSECMB      = $(eval IPSECMB := $(shell echo '_Static_assert(IMB_VERSION_NUM >= 0x10300, "too old");' | \
+               $(CC) -fsyntax-only -include intel-ipsec-mb.h -x c - 2>/dev/null && echo yes))$(IPSECMB)
 PKG_CFLAGS   = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) || echo -DRUN_MAKE_DEPS_FIRST))$(PKG_CFLAGS)
 PKG_LIBS     = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 WARN        := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith \
@@ -49,12 +49,12 @@ SANFLAGS    := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
                $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=undefined))
 CFLAGS      ?=
 LDFLAGS     ?=
-BASE_CFLAGS := -std=gnu17 -g $(OPT) $(WARN) -fno-common -fstack-protector-strong -D_GNU_SOURCE -Isrc -Iinclude \
+BASE_CFLAGS  = -std=gnu17 -g $(OPT) $(WARN) -fno-common -fstack-protector-strong -D_GNU_SOURCE -Isrc -Iinclude \
                -Itests -I$(B)/gen $(if $(IPSECMB),-DSRTP_IPSECMB=1) $(CFLAGS)
 ALL_CFLAGS   = $(BASE_CFLAGS) $(PKG_CFLAGS) $(SANFLAGS)
 ALL_LDFLAGS := -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 # wslay has no .pc file
-SYS_LIBS    := -lwslay $(if $(IPSECMB),-lIPSec_MB) -lpthread -ldl -lm
+SYS_LIBS     = -lwslay $(if $(IPSECMB),-lIPSec_MB) -lpthread -ldl -lm
 
 # ---- sources -----------------------------------------------------------------
 LAYERS      := tests/lint/layers
@@ -147,7 +147,7 @@ define program_rule
 $(1): $(2) $(3)
 	@mkdir -p $$(@D)
 	@echo "  LD   $$@"
-	@$$(CC) $$(ALL_LDFLAGS) -Wl,-E $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS) $(4) $(SYS_LIBS) -o $$@
+	@$$(CC) $$(ALL_LDFLAGS) -Wl,-E $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS) $(4) $$(SYS_LIBS) -o $$@
 endef
 # a unit test links its folder, what that folder may use, and the helpers of tests/support that it calls
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call program_rule,$(B)/tests/unit/$(t),$(B)/obj/tests/unit/$(t).o,\
@@ -173,7 +173,7 @@ fuzz_objs    = $(patsubst $(B)/obj/%,$(FB)/obj/%,$(foreach f,$(call closure,$(1)
 define fuzz_rule
 $(FB)/$(1): $(FB)/obj/tests/fuzz/$(1).o $(2)
 	@echo "  LD   $$@"
-	@clang -fsanitize=fuzzer,address,undefined $$(filter %.o,$$^) $$(PKG_LIBS) $(SYS_LIBS) -o $$@
+	@clang -fsanitize=fuzzer,address,undefined $$(filter %.o,$$^) $$(PKG_LIBS) $$(SYS_LIBS) -o $$@
 endef
 $(foreach t,$(FUZZ_SRC:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t),$(call fuzz_objs,$(call link_line,tests/fuzz/$(t).c)))))
 $(patsubst %.c,$(FB)/obj/%.o,$(FUZZ_SRC) $(foreach f,$(GEN_USERS),$(wildcard src/$(f)/*.c))): | $(GEN_H)
