@@ -110,7 +110,7 @@ function Invite({ code }: { code: string }) {
       aria-label="Invite others"
       className="absolute inset-x-0 bottom-14 mx-auto flex w-fit max-w-[calc(100%-2rem)] animate-rise flex-col items-center gap-3 rounded-2xl border border-ink-700 bg-ink-900/95 px-6 py-5 text-center shadow-2xl"
     >
-      <p className="font-semibold text-paper">You are the first one here</p>
+      <p className="font-semibold text-paper">You are the only one here</p>
       <p className="text-sm text-ink-300">
         Pass on the link, or the code <span className="font-mono text-lamp">{code}</span>
       </p>

@@ -14,7 +14,7 @@ import { useTitle } from '../ui/use-title'
 
 const unreadable: Words = {
   title: 'That is not a room code',
-  text: 'A code has ten letters, like abc-defg-hij. You can also paste the whole link.',
+  text: 'Codes look like abc-defg-hij. You can also paste the whole link.',
 }
 
 export function HomePage() {
