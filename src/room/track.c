@@ -292,9 +292,20 @@ const struct sdp_section_result *peer_section_for_track(struct room_peer *peer, 
     return first;
 }
 
+/* What the track comes as. A section that was answered before its announcement came may prefer RED although
+ * the track is none. */
+static const struct sdp_bound_codec *codec_for(const struct room_track *t, const struct sdp_section_result *s)
+{
+    bool no_red = t->t.desc.disable_red || t->t.desc.encryption;
+    for (unsigned i = 0; i < s->n_codecs; i++)
+        if (!no_red || s->codecs[i].id != SDP_CODEC_RED)
+            return &s->codecs[i];
+    return &s->codecs[0];
+}
+
 static void describe_codec(struct room_track *t, const struct sdp_section_result *s)
 {
-    const struct sdp_bound_codec *c = &s->codecs[0];
+    const struct sdp_bound_codec *c = codec_for(t, s);
     t->codec = c->id;
     t->extra_codecs = c->id == SDP_CODEC_RED && !t->t.desc.encryption ? SDP_CODEC_BIT(SDP_CODEC_OPUS) : 0;
     text_copy(t->fmtp, sizeof t->fmtp, c->fmtp ? c->fmtp : "");
@@ -354,7 +365,7 @@ void track_republish(struct room_track *t, const struct sdp_section_result *s)
 {
     if (!s->n_codecs)
         return;
-    const struct sdp_bound_codec *c = &s->codecs[0];
+    const struct sdp_bound_codec *c = codec_for(t, s);
     bool codec_changed = t->codec != c->id || !sdp_codec_same_format(c->id, t->fmtp, c->fmtp);
     describe_codec(t, s);
     announce_track(t, s);

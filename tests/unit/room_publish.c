@@ -100,6 +100,15 @@ static void audio_comes_as_red_unless_that_is_switched_off(void **state)
     guest_offer(alice);
     assert_string_equal(guest_track(alice, "secret")->mime, "audio/opus");
     assert_true(host_media(h, guest_track(alice, "secret")->id)->encrypted);
+    /* also when its section was answered before anybody knew */
+    struct pc_section *s = guest_send(alice, "late", TRACK_AUDIO);
+    guest_offer(alice);
+    assert_int_equal(sdp_media_find(alice->answer, s->mid)->codecs[0].id, SDP_CODEC_RED);
+    text_copy(d.cid, sizeof d.cid, "late");
+    assert_int_equal(participant_add_track(alice->p, &d, NULL), REQUEST_OK);
+    assert_string_equal(guest_track(alice, "late")->mime, "audio/opus");
+    guest_offer(alice);
+    assert_int_equal(sdp_media_find(alice->answer, s->mid)->codecs[0].id, SDP_CODEC_OPUS);
 }
 
 static void a_section_that_comes_first_is_parked(void **state)
