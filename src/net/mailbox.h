@@ -4,6 +4,7 @@
 #define NET_MAILBOX_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Embedded at the start of a message; the message is the sender's allocation and becomes the receiver's. */
@@ -25,6 +26,12 @@ void mailbox_post(struct mailbox *m, struct mail *mail);
 
 /* Makes fd readable without mail. Any thread. */
 void mailbox_wake(struct mailbox *m);
+
+/* Is there mail? Whoever posted before this thread learnt of it by another way (a datagram) is seen. */
+static inline bool mailbox_waits(struct mailbox *m)
+{
+    return atomic_load_explicit(&m->head, memory_order_acquire) != NULL;
+}
 
 /* All mail, oldest first, linked by next; NULL if none. Consumer thread. Drains the eventfd. */
 struct mail *mailbox_take(struct mailbox *m);
