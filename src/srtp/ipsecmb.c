@@ -371,24 +371,29 @@ static void cm_add(struct lanes *l, size_t at, const struct srtp_tx_job *j)
     cm_fill(l, at, &tx->rtp, j->ssrc, j->index, j->payload, j->payload_len, j->out, j->header_len);
 }
 
-/* Up to CM_RUN. */
-static void cm_rtp(struct srtp_tx_job *const *jobs, size_t n)
+/* Longest first: lanes then end together, and jobs without anything to encrypt stand behind the others.
+ * Packets of one frame differ little, so that there is seldom much to do. */
+static void cm_sort(struct srtp_tx_job **jobs, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct srtp_tx_job *j = jobs[i];
+        size_t at = i;
+        for (; at > 0 && jobs[at - 1]->payload_len < j->payload_len; at--)
+            jobs[at] = jobs[at - 1];
+        jobs[at] = j;
+    }
+}
+
+/* Up to CM_RUN, which are put in another order. */
+static void cm_rtp(struct srtp_tx_job **jobs, size_t n)
 {
     struct lanes *l = lanes_own();
-    size_t at[CM_RUN], used = 0;
+    size_t full = 0;
 
+    cm_sort(jobs, n);
     for (size_t i = 0; l && i < n; i++) {
-        if (jobs[i]->payload_len) {
-            cm_add(l, used, jobs[i]);
-            at[i] = used++;
-        }
-    }
-    size_t full = used;
-    for (size_t i = 0; l && i < n; i++) {
-        if (!jobs[i]->payload_len) {
-            cm_add(l, used, jobs[i]);
-            at[i] = used++;
-        }
+        cm_add(l, i, jobs[i]);
+        full += jobs[i]->payload_len > 0;
     }
     int r = !l ? -ENOMEM : cm_run(l, n, full) ? 0 : -EIO;
     for (size_t i = 0; i < n; i++) {
@@ -397,7 +402,7 @@ static void cm_rtp(struct srtp_tx_job *const *jobs, size_t n)
         j->ret_err = r;
         j->ret_len = r == 0 ? len + SRTP_CM_TAG : 0;
         if (r == 0)
-            memcpy(j->out + len, l->tags[at[i]], SRTP_CM_TAG);
+            memcpy(j->out + len, l->tags[i], SRTP_CM_TAG);
     }
 }
 
