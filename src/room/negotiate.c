@@ -445,6 +445,30 @@ int participant_offer(
     return e;
 }
 
+static bool rejects_all(const struct sdp_session *offer, const struct sdp_session *answer)
+{
+    bool all = answer->n_media == offer->n_media;
+    for (unsigned i = 0; i < answer->n_media; i++)
+        all &= sdp_media_rejected(&answer->media[i]);
+    return all;
+}
+
+/* Such an answer has no transport to speak of. */
+static void take_refusal(struct room_peer *peer)
+{
+    for (unsigned i = 0; i < peer->plan.n; i++) {
+        const struct sdp_plan_section *ps = &peer->plan.sections[i];
+        struct subscription *s = ps->state == SDP_PLAN_BOUND ? by_key(peer->participant, ps->key) : NULL;
+        if (s)
+            codec_refused(s);
+        if (ps->kind <= SDP_KIND_VIDEO)
+            sdp_plan_drop(&peer->plan, i);
+    }
+    sdp_free(peer->offer_out);
+    peer->offer_out = NULL;
+    negotiation_needed(peer->participant);
+}
+
 int participant_answer(
     struct participant *p, const char *sdp, size_t len, uint32_t id, char *err, size_t err_size)
 {
@@ -459,6 +483,11 @@ int participant_answer(
     int e = sdp_parse(sdp, len, &answer, err, err_size);
     if (e)
         return e;
+    if (rejects_all(peer->offer_out, answer)) {
+        take_refusal(peer);
+        sdp_free(answer);
+        return 0;
+    }
     struct sdp_result *result;
     e = sdp_result_new(peer->offer_out, answer, false, &result, err, err_size);
     sdp_free(answer);

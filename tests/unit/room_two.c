@@ -301,6 +301,26 @@ static void a_codec_the_client_lacks_costs_one_section(void **state)
     assert_int_equal(guest_count(carol, NOTE_SUB_FAILED), 1);
 }
 
+static void an_answer_may_reject_everything(void **state)
+{
+    (void)state;
+    struct guest_options o = two("carol");
+    o.permission.can_subscribe = false; /* no data section in the server's offers */
+    o.without = PC_VP8;
+    struct guest *carol = guest_enter_with(h, &o);
+    guest_publish(alice, "cam", SOURCE_CAMERA);
+    struct permission p = carol->p->permission;
+    p.can_subscribe = true;
+    participant_set_permission(carol->p, &p);
+    host_run(h, MS(200));
+    assert_int_equal(carol->offered->n_media, 1);
+    guest_answer(carol);
+    assert_string_equal(guest_text(carol, NOTE_SUB_FAILED), "cam CODEC");
+    struct track *mic = guest_publish(alice, "mic", SOURCE_MICROPHONE);
+    host_settle(h);
+    assert_non_null(guest_receives(carol, mic));
+}
+
 static void a_running_section_can_be_declined(void **state)
 {
     (void)state;
@@ -381,6 +401,7 @@ int main(void)
         TEST(an_offer_that_nobody_answers_ends_the_session),
         TEST(who_is_away_is_not_expected_to_answer),
         TEST(a_codec_the_client_lacks_costs_one_section),
+        TEST(an_answer_may_reject_everything),
         TEST(a_running_section_can_be_declined),
         TEST(h264_goes_out_with_the_profile_it_came_in),
         TEST(firefox_receives_opus_for_red),
