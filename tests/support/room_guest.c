@@ -90,6 +90,8 @@ void guest_free(struct guest *g)
         sdp_free(g->receives);
     sdp_free(g->answer);
     sdp_free(g->offered);
+    for (size_t i = 0; i < g->seen_count; i++)
+        free(g->seen[i].description);
     free(g->carried);
     free(g->notes);
     free(g->seen);
@@ -190,6 +192,9 @@ void guest_answer_but(struct guest *g, uint64_t inactive, uint64_t rejected)
     sdp_free(g->receives);
     g->receives = g->offered; /* before the server may act on it */
     g->offered = NULL;
+    for (unsigned i = 0; i < g->sub.n; i++)
+        if (g->sub.sections[i].stopped || !g->sub.sections[i].receives)
+            g->carried[i][0] = 0;
     int e = participant_answer(g->p, text.text, text.len, g->offered_id, err, sizeof err);
     if (e)
         fail_msg("the answer was refused: %s (%d)\n%s", err, e, text.text);

@@ -49,7 +49,7 @@ struct seen {
     enum participant_state state;
     enum leave_reason reason;
     uint32_t version;
-    uint64_t hash; /* of all that a version stands for */
+    char *description; /* all that a version stands for */
     bool gone;
     unsigned track_count;
     struct seen_track tracks[128];

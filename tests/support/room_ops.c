@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "base/hash.h"
 
 static struct guest *guest_of(void *arg)
 {
@@ -46,29 +45,24 @@ static const char *name_of(void *arg, const char *sid)
 
 /* ---- participants ---- */
 
-static uint64_t mix(uint64_t hash, const char *text)
-{
-    return (hash ^ hash_text(text)) * UINT64_C(1099511628211);
-}
-
 /* Everything that clients are told of a participant, so that nothing changes under one version. */
-static uint64_t hash_of(const struct participant *p)
+static char *description_of(const struct participant *p)
 {
-    char text[128];
-    uint64_t h = mix(mix(mix(1, p->identity), p->name), p->metadata);
-    snprintf(text, sizeof text, "%d %d %d %d %d", p->state, p->is_publisher, p->permission.can_publish,
-        p->permission.can_subscribe, p->permission.publish_sources);
-    h = mix(h, text);
+    struct strbuf d = {0};
+    strbuf_addf(&d, "%s \"%s\" \"%s\" state %d publisher %d rights %d %d %d", p->identity, p->name,
+        p->metadata, p->state, p->is_publisher, p->permission.can_publish, p->permission.can_subscribe,
+        p->permission.publish_sources);
     for (size_t i = 0; i < p->attributes.n; i++)
-        h = mix(mix(h, p->attributes.items[i].key), p->attributes.items[i].value);
+        strbuf_addf(&d, " %s=%s", p->attributes.items[i].key, p->attributes.items[i].value);
     list_for_each(l, &p->tracks)
     {
         const struct track *t = list_entry(l, struct track, link);
-        snprintf(text, sizeof text, "%s %d %d %u %u %u %s", t->sid, t->desc.muted, t->desc.stereo,
-            t->desc.feature_count, t->desc.width, t->desc.height, t->mime);
-        h = mix(h, text);
+        strbuf_addf(&d, ", %s %s muted %d stereo %d features %u %ux%u codecs %u", t->sid, t->mime,
+            t->desc.muted, t->desc.stereo, t->desc.feature_count, t->desc.width, t->desc.height,
+            t->desc.codec_count);
     }
-    return h;
+    assert_true(strbuf_ok(&d));
+    return strbuf_take(&d);
 }
 
 static void see_tracks(struct seen *s, const struct participant *p)
@@ -98,7 +92,7 @@ static void see_tracks(struct seen *s, const struct participant *p)
 void guest_see(struct guest *g, const struct participant *p)
 {
     struct seen *s = NULL;
-    uint64_t hash = hash_of(p);
+    char *now = description_of(p);
     assert_true(!p->permission.hidden || strcmp(p->sid, g->sid) == 0);
     for (size_t i = 0; i < g->seen_count; i++)
         if (strcmp(g->seen[i].sid, p->sid) == 0)
@@ -107,17 +101,18 @@ void guest_see(struct guest *g, const struct participant *p)
         g->seen = realloc(g->seen, (g->seen_count + 1) * sizeof *g->seen);
         assert_non_null(g->seen);
         s = &g->seen[g->seen_count++];
-        *s = (struct seen){.hash = hash};
+        *s = (struct seen){0};
         text_copy(s->sid, sizeof s->sid, p->sid);
         text_copy(s->identity, sizeof s->identity, p->identity);
     } else {
         assert_true(!s->gone || p->state == PARTICIPANT_DISCONNECTED); /* may be told again, after a resume */
         assert_true(p->version >= s->version);
-        if (p->version == s->version)
-            assert_true(hash == s->hash);
+        if (p->version == s->version && !s->gone)
+            assert_string_equal(now, s->description);
     }
+    free(s->description);
+    s->description = now;
     s->version = p->version;
-    s->hash = hash;
     s->state = p->state;
     s->reason = p->disconnect_reason;
     s->gone = p->state == PARTICIPANT_DISCONNECTED;

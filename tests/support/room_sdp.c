@@ -344,7 +344,7 @@ void pc_answer(
         struct pc_section *s = &pc->sections[i];
         text_copy(s->mid, sizeof s->mid, m->mid);
         s->receives = (m->dir & SDP_SENDONLY) && !(i < 64 && (inactive >> i & 1));
-        s->stopped = sdp_media_rejected(m) || (i < 64 && (rejected >> i & 1));
+        s->stopped = sdp_media_rejected(m) || (s->kind <= SDP_KIND_VIDEO && i < 64 && (rejected >> i & 1));
         s->negotiated = true;
         const struct sdp_codec *list[SDP_CODECS_MAX];
         s->stopped |= s->kind <= SDP_KIND_VIDEO && common_codecs(pc, m, list) == 0;

@@ -53,7 +53,7 @@ void pc_restart(struct pc *pc);
 void pc_offer(struct pc *pc, struct strbuf *out);
 
 /* An answer to an offer of the server, which is taken over into the sections: it receives everything, but
- * sections whose bit is set in inactive or rejected. */
+ * sections of media whose bit is set in inactive or rejected. */
 void pc_answer(
     struct pc *pc, const struct sdp_session *offer, uint64_t inactive, uint64_t rejected, struct strbuf *out);
 
