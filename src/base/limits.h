@@ -65,6 +65,7 @@
 
 /* ---- dtls, srtp, sctp ---- */
 #define DTLS_MTU              1200 /* bytes of a datagram we send: fits every path that WebRTC is used on */
+#define DTLS_EARLY_MAX        3    /* datagrams kept until the peer's fingerprint is known: one ClientHello */
 #define DTLS_PAYLOAD_MAX      1160 /* bytes of one record we send: the MTU less header, nonce and tag (37) */
 #define DTLS_HANDSHAKE_US     30000000 /* microseconds from start to established: what browsers wait, too */
 #define DTLS_FINGERPRINTS_MAX 4 /* a=fingerprint lines of one description that count: one or two are sent */
@@ -116,6 +117,8 @@
 #define ROOM_FAILED_GRACE_US  5000000  /* a client whose media failed may resume this long */
 #define ROOM_GONE_MAX         256      /* participants that left, remembered for those who resume */
 #define ROOM_GONE_US          60000000 /* a dead socket may stay unnoticed so long, besides the time to resume */
+#define ROOM_NEWS_BURST       20       /* changes of a participant told at once: joining and publishing are ten */
+#define ROOM_NEWS_US          100000   /* and this often on and on; the rest is collected */
 #define ROOM_BULK_MIN         50 /* from this many participants on, news of the silent ones is collected */
 #define ROOM_BULK_US          100000 /* at least this long, and a millisecond for every participant */
 

@@ -101,6 +101,7 @@ struct participant_private {
     float score;
     bool quality_dirty;
     bool bulk_dirty;            /* waits for the room's collected update */
+    int64_t news_us;            /* what was told of it is paid for up to this time */
     struct room_peer *peers[2]; /* by enum peer_target; single connection: [0] only */
 };
 

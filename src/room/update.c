@@ -35,6 +35,18 @@ static bool can_wait(const struct participant *p)
     return !p->is_publisher && p->room->participant_count >= ROOM_BULK_MIN;
 }
 
+/* Every change of one is a message to all: who changes without end (mutes, metadata) has the rest collected.
+ */
+static bool is_too_fast(struct participant_private *priv, int64_t now_us)
+{
+    if (priv->news_us < now_us)
+        priv->news_us = now_us;
+    if (priv->news_us - now_us >= ROOM_NEWS_BURST * (int64_t)ROOM_NEWS_US)
+        return true;
+    priv->news_us += ROOM_NEWS_US;
+    return false;
+}
+
 void participant_changed(struct participant *p, bool with_self)
 {
     struct room *r = p->room;
@@ -43,7 +55,7 @@ void participant_changed(struct participant *p, bool with_self)
         return;
     if (with_self)
         tell(p, p);
-    if (can_wait(p)) {
+    if (can_wait(p) || is_too_fast(p->priv, server_now_us(r->server))) {
         p->priv->bulk_dirty = true;
         if (!r->priv->bulk_due_us)
             r->priv->bulk_due_us =
