@@ -7,6 +7,14 @@
 
 #define TWCC_SLOTS 2048 /* packets in flight: a second of 20 Mbit/s; a power of two */
 
+/* A client that answers our offer checks at once and then begins its handshake, while its answer is still on
+ * the way through signalling. */
+struct early {
+    struct path path;
+    uint16_t len;
+    uint8_t data[];
+};
+
 struct transport {
     const struct transport_ops *ops;
     void *arg;
@@ -19,9 +27,10 @@ struct transport {
     struct rtp_extmap extmap;
     enum transport_state state;
     bool established, dtls_failed, remote_known, dtls_client, dtls_started;
-    const struct path *reply_path; /* during transport_dtls: where the record came from */
-    uint64_t record_highest;       /* epoch and number of the newest DTLS application record */
-    bool record_heard;             /* during transport_dtls: there was one */
+    struct early *early[DTLS_EARLY_MAX]; /* what came before transport_remote, oldest first */
+    const struct path *reply_path;       /* during transport_dtls: where the record came from */
+    uint64_t record_highest;             /* epoch and number of the newest DTLS application record */
+    bool record_heard;                   /* during transport_dtls: there was one */
     int64_t now_us;
     uint32_t ssrc, media_ssrc;
     struct twcc_recorder recorder;
@@ -145,10 +154,19 @@ int transport_new(struct ice_stun *stun, struct dtls_context *dtls, const struct
     return 0;
 }
 
+static void early_free(struct transport *t)
+{
+    for (int i = 0; i < DTLS_EARLY_MAX; i++) {
+        free(t->early[i]); /* lint: malloc: once a handshake */
+        t->early[i] = NULL;
+    }
+}
+
 void transport_free(struct transport *t)
 {
     if (!t)
         return;
+    early_free(t);
     dtls_session_free(t->dtls);
     srtp_rx_free(t->rx);
     srtp_tx_free(t->tx);
@@ -165,6 +183,29 @@ static int add_fingerprint(struct dtls_session *dtls, const char *fingerprint, i
     memcpy(algorithm, fingerprint, (size_t)(space - fingerprint));
     algorithm[space - fingerprint] = 0;
     return dtls_session_fingerprint_add(dtls, algorithm, space + 1, now_us);
+}
+
+static void early_keep(struct transport *t, const struct path *path, const uint8_t *data, size_t len)
+{
+    int i = 0;
+    while (i < DTLS_EARLY_MAX && t->early[i])
+        i++;
+    if (i == DTLS_EARLY_MAX || len > DTLS_RECORD_MAX)
+        return;
+    struct early *e = malloc(sizeof *e + len); /* lint: malloc: once a handshake */
+    if (!e)
+        return;
+    e->path = *path;
+    e->len = (uint16_t)len;
+    memcpy(e->data, data, len);
+    t->early[i] = e;
+}
+
+static void early_replay(struct transport *t, int64_t now_us)
+{
+    for (int i = 0; i < DTLS_EARLY_MAX && t->early[i]; i++)
+        transport_dtls(t, &t->early[i]->path, t->early[i]->data, t->early[i]->len, now_us);
+    early_free(t);
 }
 
 int transport_remote(
@@ -188,6 +229,7 @@ int transport_remote(
     t->dtls = dtls;
     t->remote_known = true;
     t->dtls_client = dtls_client;
+    early_replay(t, now_us);
     start_dtls(t, now_us);
     return 0;
 }
@@ -279,6 +321,7 @@ void transport_dtls(
     }
     if (!t->dtls) {
         t->stats.before_keys++;
+        early_keep(t, path, data, len);
         return;
     }
     t->reply_path = path;

@@ -91,6 +91,19 @@ static void credentials_may_come_late(void **state)
     }
 }
 
+/* The ClientHello that came before the client was known is not lost: no retransmission is waited for. */
+static void an_early_client_hello_is_answered_when_the_client_is_known(void **state)
+{
+    (void)state;
+    rig_init(&rig, 1, DTLS_SERVER, true);
+    rig_run(&rig, 200000, NULL);
+    assert_true(rig_stats(&rig).before_keys > 0);
+    rig_introduce(&rig, DTLS_SERVER);
+    assert_true(rig_run(&rig, 100000, rig_connected)); /* round trips of 20 ms */
+    assert_up();
+    rig_done(&rig);
+}
+
 /* Checks of a user that the server was not told of yet are taken, those of another one no longer once it
  * knows. */
 static void the_remote_user_is_checked_once_known(void **state)
@@ -213,6 +226,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(handshakes_complete_over_bad_links, transport_rig_teardown),
         cmocka_unit_test_teardown(credentials_may_come_late, transport_rig_teardown),
+        cmocka_unit_test_teardown(
+            an_early_client_hello_is_answered_when_the_client_is_known, transport_rig_teardown),
         cmocka_unit_test_teardown(the_remote_user_is_checked_once_known, transport_rig_teardown),
         cmocka_unit_test_teardown(
             bad_credentials_are_refused_and_good_ones_taken_after_them, transport_rig_teardown),
