@@ -95,9 +95,29 @@ export class Peer {
     }
 
     async ready() {
-        await until(`${this.identity}: connection and channels`, () => this.#open());
+        try {
+            await until('connection and channels', () => this.#open());
+        } catch (e) {
+            throw new Error(`${this.identity}: ${e.message} ${JSON.stringify(this.story())}`);
+        }
         for (const m of this.sent) await until(`${this.identity}: ${m.codec} published`, () => m.sid);
         return this;
+    }
+
+    /** How things stand, for messages of tests that failed. */
+    story() {
+        const of = (pc, channels) =>
+            pc && {
+                state: pc.state(),
+                ice: pc.iceState(),
+                signaling: pc.signalingState(),
+                open: Object.keys(channels ?? {}).filter((k) => channels[k].isOpen()),
+            };
+        return {
+            publisher: of(this.pc, this.channels),
+            subscriber: of(this.subscriber, this.incoming),
+            messages: this.signal?.messages.map((m) => m.case).join(' '),
+        };
     }
 
     #open() {
@@ -202,7 +222,7 @@ export class Peer {
         const signal = this.signal;
         let at = 0;
         const look = () => {
-            while (at < signal.messages.length) {
+            while (at < signal.messages.length && !this.over) {
                 const m = signal.messages[at++];
                 if (m.case === 'answer' && m.value.id === this.offerId) {
                     this.answer = m.value;
@@ -268,7 +288,11 @@ export class Peer {
     /** Sends on all tracks, 50 packets a second each, until the result is called. */
     stream(level) {
         const timer = setInterval(() => {
-            for (const m of this.sent) if (m.sid && m.track.isOpen()) this.rtp(m, 1, m.kind === 'audio' ? level : undefined);
+            try {
+                for (const m of this.sent) if (m.sid && m.track.isOpen()) this.rtp(m, 1, m.kind === 'audio' ? level : undefined);
+            } catch (e) {
+                if (!/is closed/.test(e.message)) throw e; // it can close at any time, on a thread of its own
+            }
         }, 20);
         this.stops = [...(this.stops ?? []), () => clearInterval(timer)];
         return this.stops.at(-1);
@@ -303,12 +327,14 @@ export class Peer {
     }
 
     async leave() {
+        this.over = true;
         await this.signal.leave();
         this.close();
     }
 
     /** Ends the connections; the signal stays as it is. */
     close() {
+        this.over = true;
         for (const stop of this.stops ?? []) stop();
         this.pc.close();
         this.subscriber?.close();
