@@ -67,6 +67,7 @@ void bench_fail(const char *fmt, ...)
 void pin_to(int cpu)
 {
     cpu_set_t one;
+    (void)processors();
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     if (sched_setaffinity(0, sizeof one, &one))
@@ -75,8 +76,11 @@ void pin_to(int cpu)
 
 int processors(void)
 {
+    static int count; /* before pin_to made it one */
     cpu_set_t allowed;
-    return sched_getaffinity(0, sizeof allowed, &allowed) ? 1 : CPU_COUNT(&allowed);
+    if (!count)
+        count = sched_getaffinity(0, sizeof allowed, &allowed) ? 1 : CPU_COUNT(&allowed);
+    return count;
 }
 
 /* ---- ports ---- */
@@ -108,7 +112,8 @@ static uint16_t find_ports(void)
 
 /* ---- start ---- */
 
-static void become_server(const struct server *s, const char *program, int cpu, const char *port)
+static void become_server(
+    const struct server *s, const char *program, int cpu, const char *port, const char *set)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (cpu >= 0)
@@ -116,15 +121,16 @@ static void become_server(const struct server *s, const char *program, int cpu, 
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, 0) < 0 || dup2(s->log_fd, 1) < 0 || dup2(s->log_fd, 2) < 0)
         _exit(126);
-    execl(program, program, "--dev", "--port", port, (char *)NULL);
+    execl(program, program, "--dev", "--port", port, set ? "--set" : NULL, set, (char *)NULL);
     dprintf(2, "%s: %s\n", program, strerror(errno));
     _exit(127);
 }
 
-void server_start(struct server *s, int cpu)
+void server_start(struct server *s, int cpu, const char *set)
 {
     const char *program = getenv("FANLIGHT");
     char port[8];
+    set = set ? set : getenv("BENCH_SET");
     *s = (struct server){.port = find_ports()};
     if (!program)
         bench_fail("FANLIGHT does not name the server's binary");
@@ -138,7 +144,7 @@ void server_start(struct server *s, int cpu)
     if (s->pid < 0)
         bench_fail("fork: %s", strerror(errno));
     if (s->pid == 0)
-        become_server(s, program, cpu, port);
+        become_server(s, program, cpu, port, set);
     running = s;
 }
 

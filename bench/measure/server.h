@@ -18,8 +18,9 @@ struct server {
 };
 
 /* Starts the binary of the environment variable FANLIGHT with --dev on a block of ports that is free, pinned
- * to a processor unless cpu is -1. */
-void server_start(struct server *s, int cpu);
+ * to a processor unless cpu is -1. set: an option ("rtc.workers=1"), or NULL: the one of BENCH_SET, if
+ * any. */
+void server_start(struct server *s, int cpu, const char *set);
 void server_wait(struct server *s); /* until GET /health answers 200 */
 void server_stop(struct server *s); /* SIGTERM; it has five seconds */
 
@@ -29,7 +30,7 @@ double server_resident_mib(const struct server *s, const char *field); /* "VmRSS
 
 /* Keeps this process on one processor. */
 void pin_to(int cpu);
-int processors(void); /* that we may use */
+int processors(void); /* that we may use, not counting pin_to */
 
 /* Says why, and ends the program. */
 void bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
