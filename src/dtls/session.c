@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/time.h>
+#include "base/cursor.h"
 #include "base/hash.h"
 #include "dtls/session_private.h"
 #include "tls/digest.h"
@@ -12,6 +13,8 @@
 #define RETRANSMIT_MIN_US 100000  /* first wait for an answer; RFC 6347 says 1 s, written for slower paths */
 #define RETRANSMIT_MAX_US 2000000 /* the wait doubles up to this: OpenSSL gives up after 12 of them, 17 s */
 #define RECORD_HEADER     13      /* bytes (RFC 6347, section 4.1) */
+#define GCM_RECORD_MIN    24 /* bytes of an encrypted record after its header: nonce 8 and tag 16 (RFC 5288) */
+#define CHACHA_RECORD_MIN 16                    /* the tag alone (RFC 7905) */
 #define EXPORT_LABEL      "EXTRACTOR-dtls_srtp" /* RFC 5764, section 4.2 */
 
 static const struct {
@@ -326,11 +329,39 @@ static void read_records(struct dtls_session *s)
     }
 }
 
+/* The bytes that OpenSSL may see: the records before the first one that is too short for nonce and tag of its
+ * cipher. Anybody can send such a record, and many a version of OpenSSL ends the session over it
+ * (CVE-2026-75806). No peer makes one, so what follows it in the datagram is no loss. */
+static size_t sound_len(const struct dtls_session *s, const uint8_t *data, size_t len)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(s->ssl);
+    bool chacha = cipher && SSL_CIPHER_get_cipher_nid(cipher) == NID_chacha20_poly1305;
+    size_t least = chacha ? CHACHA_RECORD_MIN : GCM_RECORD_MIN;
+    struct cursor c = cursor_of(data, len);
+
+    while (cursor_left(&c) >= RECORD_HEADER) {
+        size_t at = len - cursor_left(&c);
+        cursor_skip(&c, 3); /* type, version */
+        uint16_t epoch = cursor_u16(&c);
+        cursor_skip(&c, 6); /* sequence number */
+        uint16_t body = cursor_u16(&c);
+        if (epoch > 0 && body < least)
+            return at;
+        cursor_skip(&c, body);
+    }
+    return len;
+}
+
 void dtls_session_input(struct dtls_session *s, const uint8_t *data, size_t len, int64_t now_us)
 {
     /* First bytes of DTLS lie between 20 and 63 (RFC 7983). */
     if (s->state == DTLS_OVER || len < RECORD_HEADER || len > DTLS_RECORD_MAX || data[0] < 20 ||
         data[0] > 63) {
+        s->stats.dropped++;
+        return;
+    }
+    len = sound_len(s, data, len);
+    if (len == 0) {
         s->stats.dropped++;
         return;
     }

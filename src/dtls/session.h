@@ -99,7 +99,7 @@ const char *dtls_session_cipher(
 
 struct dtls_stats {
     uint64_t datagrams_in, datagrams_out;
-    uint64_t dropped;         /* datagrams that were not DTLS, or came after the end */
+    uint64_t dropped;         /* datagrams: not DTLS, first record too short, or after the end */
     uint64_t early_data;      /* application records before established */
     uint32_t retransmissions; /* flights sent again because of the timer */
 };

@@ -618,6 +618,41 @@ static void junk_does_not_disturb_an_established_session(void **state)
     close_peers();
 }
 
+/* Neither in a datagram of its own nor behind a good record does one too short for nonce and tag do anything.
+ */
+static void short_records_are_dropped(void **state)
+{
+    uint8_t text[4] = "abc", joined[256];
+    struct dtls_stats before, after;
+    (void)state;
+    open_and_start();
+    run(virtual_now_us + 30000000, true);
+    dtls_session_stats(peers[1].session, &before);
+    for (uint8_t type = 20; type < 25; type++) {
+        for (uint8_t body = 0; body < 24; body++) {
+            uint8_t record[13 + 24] = {type, 0xfe, 0xfd, 0, 1, 0, 0, 0, 1, type, body, 0, body};
+            dtls_session_input(peers[1].session, record, 13u + body, virtual_now_us);
+        }
+    }
+    dtls_session_stats(peers[1].session, &after);
+    assert_int_equal(after.dropped - before.dropped, 5 * 24);
+    assert_int_equal(after.datagrams_in, before.datagrams_in);
+    assert_int_equal(peers[1].closed, 0);
+
+    static const uint8_t tail[] = {20, 0xfe, 0xfd, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 1};
+    assert_int_equal(dtls_session_write(peers[0].session, text, sizeof text), 0);
+    size_t len = the_link.flying[0]->len;
+    assert_true(len + sizeof tail <= sizeof joined);
+    memcpy(joined, the_link.flying[0]->data, len);
+    memcpy(joined + len, tail, sizeof tail);
+    dtls_session_input(peers[1].session, joined, len + sizeof tail, virtual_now_us);
+    assert_int_equal(peers[1].data_count, 1);
+    assert_int_equal(peers[1].closed, 0);
+    run(virtual_now_us + 1000000, false);
+    expect_data_flows();
+    close_peers();
+}
+
 static void tampered_records_are_dropped(void **state)
 {
     uint8_t record[50] = {7};
@@ -704,6 +739,7 @@ int main(void)
         cmocka_unit_test(a_session_may_be_closed_from_a_callback),
         cmocka_unit_test(a_session_closed_before_its_handshake_sends_nothing),
         cmocka_unit_test(junk_does_not_disturb_an_established_session),
+        cmocka_unit_test(short_records_are_dropped),
         cmocka_unit_test(tampered_records_are_dropped),
         cmocka_unit_test(a_new_client_hello_does_not_restart_an_established_session),
         cmocka_unit_test(memory_of_an_idle_session),
