@@ -100,6 +100,7 @@ struct participant_private {
     enum connection_quality quality;
     float score;
     bool quality_dirty;
+    uint64_t quality_round;     /* the server's, when this one was listed last */
     bool bulk_dirty;            /* waits for the room's collected update */
     int64_t news_us;            /* what was told of it is paid for up to this time */
     struct room_peer *peers[2]; /* by enum peer_target; single connection: [0] only */
@@ -114,7 +115,8 @@ struct track_private_demand {
 /* A track with what only room/ knows. */
 struct room_track {
     struct track t;
-    UT_hash_handle hh; /* server->tracks, by id */
+    UT_hash_handle hh;     /* server->tracks, by id */
+    UT_hash_handle by_sid; /* server->tracks_by_sid */
     uint8_t worker;
     struct room_peer *peer;
     enum sdp_codec_id codec;
@@ -145,11 +147,12 @@ struct room_server {
     struct list rooms;
     struct room_private *by_name;
     struct room_peer *peers;
-    struct room_track *tracks;
+    struct room_track *tracks, *tracks_by_sid; /* published ones */
     struct subscription *subs;
     struct list pokes;
     uint32_t next_number; /* of peers, tracks and subscriptions */
     uint64_t next_key;
+    uint64_t quality_round; /* counts those whose qualities were listed */
     size_t room_count, participant_count;
     size_t worker_load[SFU_WORKERS_MAX];
     int64_t tick_us, speakers_us, quality_us;

@@ -175,20 +175,28 @@ static struct participant_quality quality_of(const struct participant *p, const 
     return (struct participant_quality){.participant_sid = p->sid, .quality = q, .score = p->priv->score};
 }
 
-static bool receives_from(const struct participant *p, const struct participant *publisher)
-{
-    list_for_each(l, &p->subscriptions)
-    {
-        if (list_entry(l, struct subscription, by_subscriber)->track->publisher == publisher)
-            return true;
-    }
-    return false;
-}
-
 /* Whoever is not connected yet has no quality: its time comes when it is. */
 static bool has_news(const struct participant *p)
 {
     return p->priv->quality_dirty && p->state == PARTICIPANT_ACTIVE;
+}
+
+/* Those it receives from, each once, and itself, as far as there is news. */
+static size_t quality_for(const struct participant *to, struct participant_quality *list)
+{
+    uint64_t round = ++to->room->server->quality_round;
+    size_t n = 0;
+    list_for_each(l, &to->subscriptions)
+    {
+        const struct participant *p = list_entry(l, struct subscription, by_subscriber)->track->publisher;
+        if (p->priv->quality_round == round || (!has_news(p) && !has_news(to)))
+            continue;
+        p->priv->quality_round = round;
+        list[n++] = quality_of(p, to);
+    }
+    if (has_news(to))
+        list[n++] = quality_of(to, to);
+    return n;
 }
 
 static void room_quality(struct room *r)
@@ -208,13 +216,7 @@ static void room_quality(struct room *r)
     list_for_each(l, &r->participants)
     {
         struct participant *to = list_entry(l, struct participant, link);
-        size_t n = 0;
-        list_for_each(m, &r->participants)
-        {
-            const struct participant *p = list_entry(m, struct participant, link);
-            if ((has_news(p) || has_news(to)) && (p == to || receives_from(to, p)))
-                list[n++] = quality_of(p, to);
-        }
+        size_t n = quality_for(to, list);
         if (n && to->state == PARTICIPANT_ACTIVE)
             TELL(to, quality, list, n);
     }

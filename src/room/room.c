@@ -36,13 +36,9 @@ struct participant *room_participant_sid(struct room *r, const char *sid)
 
 struct track *room_find_track(struct room *r, const char *sid)
 {
-    list_for_each(l, &r->participants)
-    {
-        struct track *t = participant_find_track(list_entry(l, struct participant, link), sid);
-        if (t)
-            return t;
-    }
-    return NULL;
+    struct room_track *t;
+    HASH_FIND(by_sid, r->server->tracks_by_sid, sid, strlen(sid), t);
+    return t && t->t.publisher->room == r ? &t->t : NULL;
 }
 
 static void apply_options(struct room *r, const struct room_options *o)

@@ -344,6 +344,7 @@ void track_publish(struct room_track *t, struct room_peer *peer, const struct sd
     t->published_us = server_now_us(rs);
     t->demand.lower_due_us = t->published_us + ROOM_DEMAND_FIRST_US;
     HASH_ADD(hh, rs->tracks, t.id, sizeof t->t.id, t);
+    HASH_ADD(by_sid, rs->tracks_by_sid, t.sid[0], strlen(t->t.sid), t);
     list_del(&t->t.link);
     list_add_tail(&p->tracks, &t->t.link);
     t->t.published = true;
@@ -403,6 +404,7 @@ void track_end(struct room_track *t)
         choices_forget(&t->t);
         t->t.published = false;
         HASH_DELETE(hh, rs->tracks, t);
+        HASH_DELETE(by_sid, rs->tracks_by_sid, t);
         struct sfu_command c = {
             .type = SFU_TRACK_REMOVE, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
         rs->host.post(rs->host.arg, &c);
