@@ -195,6 +195,7 @@ run: deps
 
 # the server sends what stands compressed beside a file and compresses nothing itself; gzip keeps the file's time
 web: web/dist/index.html.gz
+	@:
 web/dist/index.html.gz: web/dist/index.html
 	@find web/dist -type f -regex '.*\.\(html\|js\|css\|svg\|json\|webmanifest\)' -exec gzip -9 -n -k -f {} +
 web/dist/index.html: $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
