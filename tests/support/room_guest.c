@@ -90,8 +90,10 @@ void guest_free(struct guest *g)
         sdp_free(g->receives);
     sdp_free(g->answer);
     sdp_free(g->offered);
-    for (size_t i = 0; i < g->seen_count; i++)
+    for (size_t i = 0; i < g->seen_count; i++) {
         free(g->seen[i].description);
+        free(g->seen[i].tracks);
+    }
     free(g->carried);
     free(g->notes);
     free(g->seen);

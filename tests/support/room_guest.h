@@ -52,7 +52,7 @@ struct seen {
     char *description; /* all that a version stands for */
     bool gone;
     unsigned track_count;
-    struct seen_track tracks[128];
+    struct seen_track *tracks;
 };
 
 struct guest_options {

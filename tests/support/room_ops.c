@@ -67,19 +67,22 @@ static char *description_of(const struct participant *p)
 
 static void see_tracks(struct seen *s, const struct participant *p)
 {
-    struct seen old = *s;
+    struct seen_track *old = s->tracks;
+    unsigned old_count = s->track_count;
+    s->tracks = NULL;
     s->track_count = 0;
     list_for_each(l, &p->tracks)
     {
         const struct track *t = list_entry(l, struct track, link);
-        assert_true(s->track_count < 128);
+        s->tracks = realloc(s->tracks, (s->track_count + 1) * sizeof *s->tracks);
+        assert_non_null(s->tracks);
         struct seen_track *now = &s->tracks[s->track_count++];
         *now =
             (struct seen_track){.muted = t->desc.muted, .width = t->desc.width, .version_us = t->version_us};
         text_copy(now->sid, sizeof now->sid, t->sid);
         text_copy(now->mime, sizeof now->mime, t->mime);
-        for (unsigned i = 0; i < old.track_count; i++) {
-            const struct seen_track *was = &old.tracks[i];
+        for (unsigned i = 0; i < old_count; i++) {
+            const struct seen_track *was = &old[i];
             if (strcmp(was->sid, now->sid) != 0)
                 continue;
             bool changed =
@@ -87,6 +90,7 @@ static void see_tracks(struct seen *s, const struct participant *p)
             assert_true(changed ? now->version_us > was->version_us : now->version_us >= was->version_us);
         }
     }
+    free(old);
 }
 
 void guest_see(struct guest *g, const struct participant *p)
