@@ -100,7 +100,7 @@
 #define ROOM_ATTRIBUTES_MAX     256  /* attributes of a participant: they are searched one by one */
 #define ROOM_CHOICES_MAX        4096 /* tracks a subscriber may name that do not exist (yet) */
 #define SIGNAL_NAMES_MAX        4096 /* tracks or people that one request names: each is looked for in the room */
-#define SIGNAL_UPDATES_CACHED   64 /* messages about participants kept encoded: 4,096 participants' */
+#define SIGNAL_UPDATES_CACHED   64        /* messages about participants kept encoded: 4,096 participants' */
 #define SIGNAL_CACHE_BYTES      (8 << 20) /* bytes of them, where metadata is long */
 #define ROOM_PEER_SECTIONS_MAX  SDP_MEDIA_MAX
 #define ROOM_TICK_US            100000 /* deadlines of rooms are looked at this often */
@@ -117,8 +117,8 @@
 #define ROOM_FAILED_GRACE_US  5000000  /* a client whose media failed may resume this long */
 #define ROOM_GONE_MAX         256      /* participants that left, remembered for those who resume */
 #define ROOM_GONE_US          60000000 /* a dead socket may stay unnoticed so long, besides the time to resume */
-#define ROOM_NEWS_BURST       20       /* changes of a participant told at once: joining and publishing are ten */
-#define ROOM_NEWS_US          100000   /* and this often on and on; the rest is collected */
+#define ROOM_NEWS_BURST       20 /* changes of a participant told at once: joining and publishing are ten */
+#define ROOM_NEWS_US          100000 /* and this often on and on; the rest is collected */
 #define ROOM_BULK_MIN         50 /* from this many participants on, news of the silent ones is collected */
 #define ROOM_BULK_US          100000 /* at least this long, and a millisecond for every participant */
 

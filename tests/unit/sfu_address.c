@@ -10,8 +10,8 @@
 
 static struct party t;
 
-/* A true check of `of` that leaves from the address of `from`, as with a forged sender, or when a NAT gave the
- * port to another host for a while. */
+/* A true check of `of` that leaves from the address of `from`, as with a forged sender, or when a NAT gave
+ * the port to another host for a while. */
 static void check_from(struct sfu_rig_peer *of, struct sfu_rig_peer *from)
 {
     const struct ice_control *ice = &of->client.ice;
