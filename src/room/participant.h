@@ -94,7 +94,7 @@ struct participant {
     int32_t protocol;  /* version of the signalling protocol the client speaks */
     bool is_publisher; /* has or had a track */
     bool single_connection, auto_subscribe, adaptive_stream, subscriber_primary, allow_pause;
-    bool no_signal;   /* it has no socket besides its media */
+    bool no_signal;            /* it has no socket besides its media */
     bool signal_lost;          /* no socket at the moment */
     bool firefox;              /* answers to it name one codec a section, and no RED */
     struct list tracks;        /* published, struct track */
