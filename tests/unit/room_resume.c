@@ -57,8 +57,8 @@ static void the_first_words_are_who_left_and_who_is_there(void **state)
     assert_string_equal(n[1].text, "alice ACTIVE, carol ACTIVE, dave ACTIVE"); /* oneself, too */
     assert_int_equal(n[2].kind, NOTE_ROOM);
     assert_int_equal(guest_sees(alice, "carol")->track_count, 0);
-    /* told again, because the socket may have been dead before it was lost; but not for ever, and not to those
-     * who came later */
+    /* told again, because the socket may have been dead before it was lost; but not for ever, and not to
+     * those who came later */
     guest_lose_socket(alice);
     guest_clear(alice);
     guest_resume(alice);
