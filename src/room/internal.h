@@ -192,6 +192,8 @@ void participant_tick(struct participant *p, int64_t now_us);
 /* ---- update.c ---- */
 /* p changed: a new version, and everyone who may see it is told; itself too if with_self. */
 void participant_changed(struct participant *p, bool with_self);
+/* to is about to be sent a description that names a track of p: what is collected of p comes first. */
+void participant_introduce(struct participant *p, struct participant *to);
 void participant_tell_gone(struct participant *p, enum leave_reason reason);
 void room_flush_bulk(struct room *r, int64_t now_us);
 void participant_snapshot(struct participant *p); /* after a resume */

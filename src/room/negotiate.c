@@ -199,8 +199,8 @@ static void bind_waiting(struct room_peer *peer, const struct sdp_session *offer
             continue;
         if (offer && !client_takes(offer, track_private(s->track)))
             codec_refused(s);
-        else
-            peer_bind(peer, s, offer == NULL);
+        else if (!peer_bind(peer, s, offer == NULL))
+            participant_introduce(s->track->publisher, s->subscriber);
     }
 }
 

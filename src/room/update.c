@@ -66,6 +66,12 @@ void participant_changed(struct participant *p, bool with_self)
     tell_everyone(p);
 }
 
+void participant_introduce(struct participant *p, struct participant *to)
+{
+    if (p->priv->bulk_dirty)
+        tell(to, p);
+}
+
 void room_flush_bulk(struct room *r, int64_t now_us)
 {
     if (!r->priv->bulk_due_us || now_us < r->priv->bulk_due_us)

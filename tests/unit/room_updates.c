@@ -153,12 +153,36 @@ static void who_comes_back_gets_all_of_it(void **state)
     assert_int_equal(guest_sees(alice, "g100")->state, PARTICIPANT_ACTIVE);
 }
 
+static void a_description_carries_only_what_its_reader_knows(void **state)
+{
+    (void)state;
+    h = host_new();
+    alice = guest_enter(h, "alice");
+    struct guest_options o = guest_options("two");
+    o.two_connections = true;
+    struct guest *one = guest_enter(h, "one"), *two = guest_enter_with(h, &o);
+    struct track *mic = guest_publish(alice, "mic", SOURCE_MICROPHONE);
+    host_settle(h);
+    for (int i = 0; i < 1000; i++) /* so many changes that the rest is collected */
+        participant_mute_track(alice->p, mic->sid, i % 2 == 0);
+    struct track *cam = guest_publish(alice, "cam", SOURCE_CAMERA);
+    assert_null(guest_sees_track(one, cam));
+    host_run(h, MS(20));
+    assert_string_equal(guest_text(two, NOTE_OFFER), "3");
+    assert_non_null(guest_sees_track(two, cam));
+    assert_true(guest_act(one)); /* guests check it in each description */
+    assert_non_null(guest_sees_track(one, cam));
+    host_settle(h);
+    host_free(h);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, big_room, done)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_rooms_tell_at_once),
+        cmocka_unit_test(a_description_carries_only_what_its_reader_knows),
         TEST(joins_are_collected),
         TEST(the_larger_the_room_the_longer),
         TEST(publishers_are_told_at_once),
