@@ -280,10 +280,11 @@ static void flush(struct ws *w)
         end(w, w->code, w->cause);
 }
 
-/* Room for size bytes more? Otherwise the socket ends. */
+/* Room for size bytes more? Otherwise the socket ends. An empty queue takes one message of any size: a peer
+ * that has read all it was sent is not slow. */
 static int queue_room(struct ws *w, size_t size)
 {
-    if (w->queued + size <= w->http->config.queue_max)
+    if (w->queued == 0 || w->queued + size <= w->http->config.queue_max)
         return 0;
     end(w, 1006, WS_CAUSE_SLOW);
     return -ENOBUFS;
