@@ -300,5 +300,4 @@ void egress_flush(struct sfu_worker *w)
     }
     if (messages)
         udp_send(&w->udp, e->messages, messages);
-    w->stats.send_dropped = w->udp.send_blocked + w->udp.send_errors;
 }

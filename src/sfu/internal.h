@@ -262,9 +262,10 @@ struct sfu_worker {
     struct ufrag_ref *ufrags;
     struct tcp_ref *conns;
     uint32_t next_conn;
+    uint64_t tcp_dropped; /* frames that did not fit a connection's queue */
     struct wheel_timer tick;
     struct egress *egress;
-    struct log_limit limit;
+    struct log_limit limit, overflow_limit;
     struct sfu_stats stats;     /* this thread's; published by tick */
     pthread_mutex_t stats_lock; /* guards published, taken once a tick */
     struct sfu_stats published;

@@ -12,6 +12,7 @@
     X(junk, "datagrams that are none of ours")                                                               \
     X(unknown_sender, "datagrams from addresses that no check authenticated")                                \
     X(stun_unknown_user, "checks for a user name fragment that nobody has")                                  \
+    X(recv_dropped, "datagrams that the kernel dropped because the socket's buffer was full")                \
     X(pool_empty, "datagrams dropped because the packet pool was used up")                                   \
     X(rtp_in, "RTP packets received")                                                                        \
     X(rtp_out, "RTP packets forwarded")                                                                      \

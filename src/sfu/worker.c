@@ -96,7 +96,7 @@ void worker_send(struct sfu_worker *w, const struct path *to, const uint8_t *dat
     if (to->conn) {
         struct tcp_ref *c = conn_find(w, to->conn);
         if (c && tcp_conn_send(c->conn, data, len) == -ENOBUFS)
-            w->stats.send_dropped++;
+            w->tcp_dropped++;
     } else {
         struct udp_message m = {.path = *to, .data = data, .len = len};
         udp_send(&w->udp, &m, 1);
@@ -367,6 +367,11 @@ static void publish_stats(struct sfu_worker *w)
     w->stats.peers = HASH_COUNT(w->peers);
     w->stats.subs = HASH_COUNT(w->subs);
     w->stats.packets_used = packet_pool_used(w->pool);
+    if (w->udp.overflows > w->stats.recv_dropped && log_limit_pass(&w->overflow_limit, w->now_us))
+        log_warn("udp.overflow", "worker=%u dropped=%llu buffer=%d", w->index,
+            (unsigned long long)w->udp.overflows, w->udp.rcvbuf);
+    w->stats.recv_dropped = w->udp.overflows;
+    w->stats.send_dropped = w->udp.send_blocked + w->udp.send_errors + w->tcp_dropped;
     w->stats.tracks = 0;
     for (struct sfu_track *t = w->tracks; t; t = t->hh.next)
         w->stats.tracks += t->peer != NULL;
