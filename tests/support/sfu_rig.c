@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/rand.h"
 #include "net/clock.h"
 #include "support/nonce_watch.h"
@@ -35,6 +36,7 @@ int64_t sfu_rig_patience_us(void)
 int sfu_rig_begin(void **state)
 {
     (void)state;
+    (void)log_open(LOG_LEVEL_WARN, NULL);
     nonce_watch_start();
     return 0;
 }
@@ -53,6 +55,11 @@ int sfu_rig_teardown(void **state)
     (void)state;
     if (!open_rig)
         return 0;
+    struct sfu_stats stats;
+    sfu_stats(open_rig->sfu, &stats);
+#define PRINT_COUNTER(name, text) print_error("%s=%llu ", #name, (unsigned long long)stats.name);
+    SFU_COUNTERS(PRINT_COUNTER)
+    print_error("\n");
     sfu_stop(open_rig->sfu); /* what the clients hold is lost */
     sfu_free(open_rig->sfu);
     open_rig = NULL;
@@ -579,11 +586,39 @@ void sfu_rig_report(struct sfu_rig_peer *p, const struct rtcp_report *report)
     rtc_client_rtcp(&p->client, buf, w.len);
 }
 
-/* A worker publishes once a tick; two ticks after now whatever was done before is in. */
+/* A peer made and removed on every worker: its end is told once the worker has come so far. What was sent
+ * before is in the worker's socket by then, and read in the same round or the next. */
+static void barrier(struct sfu_rig *r)
+{
+    uint32_t ids[SFU_WORKERS_MAX];
+    for (unsigned w = 0; w < sfu_workers(r->sfu); w++) {
+        struct sfu_command c = {.type = SFU_PEER_ADD, .worker = (uint8_t)w, .peer = ids[w] = sfu_rig_id(r)};
+        struct ice_credentials local;
+        ice_credentials_make(&local);
+        (void)snprintf(c.remote.ice.local_ufrag, sizeof c.remote.ice.local_ufrag, "%s", local.ufrag);
+        (void)snprintf(c.remote.ice.local_pwd, sizeof c.remote.ice.local_pwd, "%s", local.pwd);
+        sfu_rig_post(r, &c);
+        c.type = SFU_PEER_REMOVE;
+        sfu_rig_post(r, &c);
+    }
+    for (unsigned w = 0; w < sfu_workers(r->sfu); w++)
+        SFU_RIG_UNTIL(r, sfu_rig_event(r, SFU_EVENT_PEER_REMOVED, ids[w], 0, 0), (void)0);
+}
+
+/* One round for the sockets, one for what then goes to other workers, one for them. */
+void sfu_rig_sync(struct sfu_rig *r)
+{
+    for (int i = 0; i < 3; i++)
+        barrier(r);
+    sfu_rig_pump(r, 0);
+}
+
 struct sfu_stats sfu_rig_stats(struct sfu_rig *r)
 {
     struct sfu_stats s;
-    sfu_rig_idle(r, 2 * SFU_TICK_US / 1000 + 50);
+    sfu_rig_sync(r);
+    sfu_rig_idle(r, SFU_TICK_US / 1000 + 20);
+    sfu_rig_sync(r); /* the tick was due before: it has come */
     sfu_stats(r->sfu, &s);
     return s;
 }

@@ -73,6 +73,7 @@ struct sfu_rig {
     struct sfu_event *events; /* all there were */
     size_t event_count, event_cap;
     uint32_t next_id;
+    unsigned sent; /* packets of sources: they wait for the server now and then */
     bool stopped;
 };
 
@@ -147,6 +148,10 @@ const struct sfu_event *sfu_rig_event(
 void sfu_rig_nack(struct sfu_rig_peer *p, uint32_t media, const uint16_t *seqs, size_t n);
 void sfu_rig_pli(struct sfu_rig_peer *p, uint32_t media);
 void sfu_rig_report(struct sfu_rig_peer *p, const struct rtcp_report *report);
+
+/* Returns when the workers have done whatever was posted or sent to them before, and the clients heard what
+ * came of it. */
+void sfu_rig_sync(struct sfu_rig *r);
 
 /* Counters, up to date: waits for the workers to publish them. */
 struct sfu_stats sfu_rig_stats(struct sfu_rig *r);

@@ -13,6 +13,7 @@
 #define VP8_DESCRIPTOR 6 /* bytes: X, I and L, a long picture id, TL0PICIDX, and the frame's first byte */
 #define VIDEO_BYTES    400
 #define AUDIO_BYTES    60
+#define SYNC_PACKETS   256 /* sent without waiting for the server: fewer than its socket holds */
 
 enum { KIND_AUDIO, KIND_VIDEO };
 
@@ -194,6 +195,8 @@ static void packet_send(struct source *s, const struct source_packet *k, uint8_t
         .ssrc = s->ssrc};
     rtc_client_rtp(&s->peer->client, &f, k->index, exts, n, k->len ? k->payload : padding,
         k->len ? k->len : sizeof padding);
+    if (++s->peer->rig->sent % SYNC_PACKETS == 0)
+        sfu_rig_sync(s->peer->rig);
 }
 
 static struct source_packet *packet_keep(struct source *s, const uint8_t *payload, size_t len, bool marker)

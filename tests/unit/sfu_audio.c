@@ -161,7 +161,7 @@ static void broken_redundancy_leaves_no_hole(void **state)
         sfu_rig_pump(&t.rig, 1);
     }
     SFU_RIG_UNTIL(&t.rig, party_all_heard(&t, 50, 0), (void)0);
-    sfu_rig_idle(&t.rig, 20);
+    sfu_rig_sync(&t.rig);
     for (unsigned k = 0; k < 2; k++) {
         const struct heard_stream *s = party_heard(&t, k, AUDIO);
         source_assert_continuous(s, AUDIO);
@@ -202,7 +202,7 @@ static void encrypted_redundancy_is_not_touched(void **state)
     for (unsigned i = 0; i < 50; i++)
         red_send(voice, PUB_OPUS);
     SFU_RIG_UNTIL(&t.rig, sfu_rig_stream(t.subs[0], 42)->count == 50, (void)0);
-    sfu_rig_idle(&t.rig, 20);
+    sfu_rig_sync(&t.rig);
     for (unsigned i = 0; i < 50; i++)
         assert_red(&sfu_rig_stream(t.subs[0], 42)->packets[i], PUB_OPUS, first + i);
     assert_int_equal(sfu_rig_stream(t.subs[1], 42)->count, 0);

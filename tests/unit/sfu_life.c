@@ -273,7 +273,7 @@ static void an_end_amid_traffic_is_clean(void **state)
 static bool all_closed(const struct sfu_rig *r)
 {
     for (size_t i = 0; i < r->peer_count; i++)
-        if (!r->peers[i]->client.closed)
+        if (!r->peers[i]->client.closed || r->peers[i]->hung_up != r->peers[i]->tcp)
             return false;
     return true;
 }
@@ -289,7 +289,6 @@ static void everybody_hears_the_goodbye(void **state)
         for (size_t i = 0; i < t.rig.peer_count; i++) {
             assert_int_equal(t.rig.peers[i]->client.why, DTLS_CLOSED_PEER);
             assert_true(t.rig.peers[i]->gone);
-            assert_int_equal(t.rig.peers[i]->hung_up, tcp);
         }
         party_close(&t);
     }
@@ -368,9 +367,9 @@ static void a_late_answer_and_a_restart_go_through(void **state)
     struct sfu_rig_peer *p[2];
     for (unsigned i = 0; i < 2; i++)
         p[i] = sfu_rig_peer_add_late(&t.rig, i, i == 1);
-    sfu_rig_idle(&t.rig, 300);
     for (unsigned i = 0; i < 2; i++) {
-        assert_true(p[i]->client.ice.state == ICE_CONTROL_CONNECTED);
+        SFU_RIG_UNTIL(&t.rig, p[i]->client.ice.state == ICE_CONTROL_CONNECTED, (void)0);
+        sfu_rig_idle(&t.rig, 150); /* the client begins to shake hands */
         assert_false(p[i]->client.established);
         sfu_rig_peer_introduce(p[i], NULL);
     }
@@ -444,7 +443,7 @@ static void a_long_absence_costs_no_numbers(void **state)
     (void)state;
     party_open(&t, &(struct party_options){.workers = 1, .subs = 2, .tcp = true});
     SFU_RIG_UNTIL(&t.rig, party_all_heard(&t, 20, 0), source_audio(t.voice, false));
-    sfu_rig_idle(&t.rig, 50);
+    sfu_rig_sync(&t.rig);
     size_t heard = party_heard(&t, 0, AUDIO)->count;
     sfu_rig_peer_move(t.subs[0], false); /* to a socket that does not check yet */
     t.subs[0]->client.ice.pace_us = INT64_MAX;
@@ -452,7 +451,7 @@ static void a_long_absence_costs_no_numbers(void **state)
     for (unsigned i = 0; i < 34000; i++) {
         source_audio(t.voice, false);
         if (i % 32 == 31)
-            sfu_rig_pump(&t.rig, 0);
+            sfu_rig_pump(&t.rig, 0); /* the source waits for the server by itself */
     }
     SFU_RIG_UNTIL(&t.rig, party_heard(&t, 1, AUDIO)->count >= heard + 34000, (void)0);
     t.subs[0]->client.ice.pace_us = 0;
@@ -477,7 +476,7 @@ static void connections_end_with_their_peer(void **state)
     assert_true(p->state_tcp);
     int64_t start_us = sfu_rig_now_us();
     SFU_RIG_UNTIL(&t.rig, forger->hung_up, (void)0); /* a descriptor is not to be had for that */
-    assert_true(sfu_rig_now_us() - start_us < TCP_FIRST_FRAME_US + 2000000);
+    assert_true(sfu_rig_now_us() - start_us < TCP_FIRST_FRAME_US + 5000000);
     assert_false(p->hung_up);
     sfu_rig_peer_remove(p);
     SFU_RIG_UNTIL(&t.rig, p->hung_up && p->client.closed, (void)0);
