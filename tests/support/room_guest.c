@@ -51,9 +51,8 @@ static void see_the_others(struct guest *g)
 
 static void first_sections(struct guest *g)
 {
-    static uint32_t number;
-    pc_init(&g->pub, ++number, g->options.firefox);
-    pc_init(&g->sub, ++number, g->options.firefox);
+    pc_init(&g->pub, ++g->host->connections, g->options.firefox);
+    pc_init(&g->sub, ++g->host->connections, g->options.firefox);
     g->pub.without = g->sub.without = g->options.without;
     for (unsigned i = 0; i < g->options.audios && !g->options.two_connections; i++)
         pc_add(&g->pub, SDP_KIND_AUDIO, false, true);

@@ -54,7 +54,8 @@ struct host {
     size_t ssrc_count;
     struct host_name *names; /* of participants and tracks */
     size_t name_count;
-    unsigned seq; /* numbers what guests are told */
+    uint32_t connections; /* of guests so far */
+    unsigned seq;         /* numbers what guests are told */
     unsigned rooms_started, rooms_finished, tracks_published, tracks_unpublished;
     char last_watched[64]; /* "alice ACTIVE" */
 };

@@ -201,7 +201,7 @@ static void do_bad_description(struct world *w)
     if (chance(w, 50) && g->offered) {
         struct pc pc = g->sub;
         pc_answer(&pc, g->offered, 0, 0, &text);
-        text.text[below(w, (uint32_t)text.len / 2)] = 0;
+        text.text[below(w, 40)] = 0;
         assert_int_not_equal(participant_answer(g->p, text.text, strlen(text.text), 0, err, sizeof err), 0);
     } else {
         struct pc pc = g->pub;
