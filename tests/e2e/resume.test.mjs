@@ -1,0 +1,243 @@
+// timeout: 240
+// A connection that breaks in a call: what is resumed, what is made anew, and what ends.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { openChromium } from './lib/browsers.mjs';
+import { id, Person } from './lib/call.mjs';
+import { Server, slow, until } from './lib/server.mjs';
+
+const DOWN_MS = 3000; // how long the WebSocket stays away
+const GAP_MS = 2000; // the longest time a picture may stand still in a resume
+const BACK_MS = 20000; // until media has to be back, whatever was lost
+
+let server, chromium;
+
+before(async () => {
+    server = await Server.start();
+    chromium = await openChromium();
+});
+
+after(async () => {
+    await chromium?.close();
+    const status = await server?.stop();
+    assert.equal(status?.code, 0, server?.log);
+});
+
+/**
+ * Collects in the page what happens from now on: events of the room, whether the banner showed, and how many frames
+ * of the other's camera are decoded. Stopped by watched().
+ */
+function watch(person) {
+    return person.page.evaluate(() => {
+        const { room } = window.fanlight;
+        const w = (window.watching = { events: [], samples: [], off: [], banner: false });
+        for (const name of ['reconnecting', 'signalReconnecting', 'reconnected', 'disconnected']) listen(name);
+        for (const name of ['participantConnected', 'participantDisconnected', 'trackUnsubscribed']) listen(name);
+        w.timer = setInterval(async () => {
+            w.banner ||= !!document.querySelector('[data-testid="banner"][data-kind="reconnecting"]');
+            const [other] = room.remoteParticipants.values();
+            const report = await other?.getTrackPublication('camera')?.track?.getRTCStatsReport();
+            const inbound = [...(report?.values() ?? [])].find((s) => s.type === 'inbound-rtp');
+            const at = performance.now();
+            w.samples.push({ at, frames: inbound?.framesDecoded ?? -1, down: room.engine.client.isDisconnected });
+        }, 150);
+
+        function listen(name) {
+            const heard = () => w.events.push(name);
+            room.on(name, heard);
+            w.off.push(() => room.off(name, heard));
+        }
+    });
+}
+
+/** Stops collecting; {events, samples, banner, gap}: gap is the longest time in ms without a new frame. */
+async function watched(person) {
+    const w = await person.page.evaluate(() => {
+        const { events, samples, banner, off, timer } = window.watching;
+        clearInterval(timer);
+        for (const f of off) f();
+        return { events, samples, banner };
+    });
+    w.gap = 0;
+    let since;
+    for (const s of w.samples) {
+        if (s.frames !== since?.frames) since = s;
+        w.gap = Math.max(w.gap, s.at - since.at);
+    }
+    return w;
+}
+
+const grown = (samples) => (samples.length ? samples.at(-1).frames - samples[0].frames : 0);
+const scenario = (person, name, arg) =>
+    person.page.evaluate(([n, a]) => void window.fanlight.room.simulateScenario(n, a), [name, arg]);
+const heard = (person, event) => person.page.evaluate((e) => window.watching.events.includes(e), event);
+const sidOf = (person) => person.page.evaluate(() => window.fanlight.room.localParticipant.sid);
+const sidSeen = (person, name) =>
+    person.page.evaluate(
+        (n) => [...window.fanlight.room.remoteParticipants.values()].filter((p) => p.name === n).map((p) => p.sid).join(),
+        name,
+    );
+const leftPage = (person) => person.page.evaluate((s) => document.querySelector(s)?.dataset.cause, id('left-page'));
+
+/** The connection stands again, and nothing on the page says otherwise. */
+async function back(person) {
+    await until(`${person.name} is back`, () => heard(person, 'reconnected'), BACK_MS);
+    await person.connected();
+    await until(
+        `no banner at ${person.name}`,
+        () => person.page.evaluate(() => !document.querySelector('[data-testid="banner"][data-kind="reconnecting"]')),
+        3000,
+    );
+}
+
+let lines = 0;
+
+/** A line of chat from one to the other, which arrives once. */
+async function chat(from, to) {
+    const text = `line ${++lines} of ${from.name}`;
+    await from.page.fill(id('chat-input'), text);
+    await from.click('chat-send');
+    const seen = () =>
+        to.page.evaluate(
+            ([s, t]) => [...document.querySelectorAll(s)].filter((m) => m.textContent.includes(t)).length,
+            [id('chat-message'), text],
+        );
+    assert.equal(await until(`${text} at ${to.name}`, seen), 1);
+}
+
+async function sameCall(a, b) {
+    await Promise.all([a.sees(b.name), b.sees(a.name)]);
+    await Promise.all([a.hears(b.name), b.hears(a.name)]);
+    await chat(a, b);
+    await chat(b, a);
+    assert.deepEqual([...a.errors, ...b.errors], []);
+}
+
+/** Ann's connection breaks and is resumed: she stays who she was, and nobody misses a thing. */
+async function resumes(ann, ben, name, arg) {
+    const sid = await sidOf(ann);
+    await Promise.all([watch(ann), watch(ben)]);
+    await scenario(ann, name, arg);
+    await back(ann);
+    await sameCall(ann, ben);
+    const [a, b] = [await watched(ann), await watched(ben)];
+    const told = `${JSON.stringify({ ann: a, ben: b })}\n${server.log.slice(-3000)}`;
+    assert.equal(await sidOf(ann), sid, told);
+    assert.equal(await sidSeen(ben, 'Ann'), sid, told);
+    assert.ok(!a.events.includes('reconnecting'), `made anew instead of resumed: ${told}`);
+    assert.deepEqual(b.events, [], told);
+    assert.deepEqual(
+        a.events.filter((e) => e !== 'signalReconnecting' && e !== 'reconnected'),
+        [],
+        told,
+    );
+    for (const w of [a, b]) {
+        assert.ok(w.samples.length > 5, told);
+        assert.ok(w.gap <= GAP_MS * slow, `the picture stood still for ${w.gap} ms: ${told}`);
+    }
+    return [a, b, told];
+}
+
+/** Ann's connection breaks for good and is made anew: another sid, and all media again. */
+async function comesAnew(ann, ben, name) {
+    const sid = await sidOf(ann);
+    await Promise.all([watch(ann), watch(ben)]);
+    const start = Date.now();
+    await scenario(ann, name);
+    await back(ann);
+    const now = await sidOf(ann);
+    assert.notEqual(now, sid, 'a new session has a new sid');
+    await until('Ben knows the new sid', () => sidSeen(ben, 'Ann').then((s) => s === now));
+    await Promise.all([ann.sees('Ben'), ben.sees('Ann'), ann.hears('Ben'), ben.hears('Ann')]);
+    const took = Date.now() - start;
+    assert.ok(took < BACK_MS * slow, `media back after ${took} ms`);
+    await sameCall(ann, ben);
+    const [a, b] = [await watched(ann), await watched(ben)];
+    assert.ok(a.events.includes('reconnecting'), JSON.stringify(a.events));
+    assert.ok(!a.events.includes('disconnected') && !b.events.includes('disconnected'));
+    assert.equal((await ben.page.$$(`${id('tile')}[data-source="camera"]`)).length, 2, 'no tile is left over');
+}
+
+for (const [form, query] of [
+    ['one connection', ''],
+    ['two connections', '&single=0'],
+])
+    describe(form, () => {
+        let ann, ben;
+
+        before(async () => {
+            const room = await server.createRoom();
+            ann = await Person.join(chromium, server, room, 'Ann', query);
+            ben = await Person.join(chromium, server, room, 'Ben', query);
+            await Promise.all([ann.click('toggle-chat'), ben.click('toggle-chat')]);
+            await Promise.all([ann, ben].map((p) => p.page.waitForSelector(id('chat-input'))));
+            await sameCall(ann, ben);
+        });
+
+        after(() => Promise.all([ann?.page.close(), ben?.page.close()]));
+
+        test('media flows on while the WebSocket is down', async () => {
+            const [a, b, told] = await resumes(ann, ben, 'signal-reconnect', DOWN_MS);
+            const down = a.samples.filter((s) => s.down);
+            assert.ok(down.length > 1 && down.at(-1).at - down[0].at > DOWN_MS / 2, `never down: ${told}`);
+            assert.ok(grown(down) > 10, `nothing new was seen while it was down: ${told}`);
+            assert.ok(grown(b.samples) > 10, told);
+        });
+
+        test('the socket closes in the middle of the resume', async () => {
+            await resumes(ann, ben, 'disconnect-signal-on-resume');
+        });
+
+        test('the socket closes before a resume is answered', async () => {
+            await resumes(ann, ben, 'disconnect-signal-on-resume-no-messages');
+        });
+
+        test('a resume that the client gives up', () => comesAnew(ann, ben, 'resume-reconnect'));
+
+        test('a full reconnect', () => comesAnew(ann, ben, 'full-reconnect'));
+
+        test('the server has forgotten the session', () => comesAnew(ann, ben, 'node-failure'));
+
+        test('somebody is made the speaker', async () => {
+            const speaking = async () =>
+                Promise.all(
+                    [ann, ben].map((p) =>
+                        p.page.evaluate(() => window.fanlight.room.activeSpeakers.some((s) => s.name === 'Ann')),
+                    ),
+                );
+            await ann.click('toggle-mic');
+            await until('Ann is silent', async () => (await speaking()).every((s) => !s));
+            await scenario(ann, 'speaker');
+            await until('Ann speaks', async () => (await speaking()).every((s) => s), 3000);
+            await until('Ann is silent again', async () => (await speaking()).every((s) => !s), 10000);
+            await ann.click('toggle-mic');
+            await ben.hears('Ann');
+        });
+
+        test('the server ends the session', async () => {
+            await scenario(ann, 'server-leave');
+            assert.equal(await until('the left page', () => leftPage(ann), 3000), 'server');
+            await until('Ann is gone', async () => !(await ben.received()).Ann, 5000);
+            assert.deepEqual([...ann.errors, ...ben.errors], []);
+        });
+    });
+
+test('the server is stopped in a call', async () => {
+    const own = await Server.start();
+    try {
+        const room = await own.createRoom();
+        const people = [await Person.join(chromium, own, room, 'Ann'), await Person.join(chromium, own, room, 'Ben', '&single=0')];
+        await Promise.all([people[0].sees('Ben'), people[1].sees('Ann')]);
+        const start = Date.now();
+        const stopped = own.stop().then((status) => ({ ...status, took: Date.now() - start }));
+        const causes = await Promise.all(people.map((p) => until(`the left page of ${p.name}`, () => leftPage(p), 3000)));
+        assert.deepEqual(causes, ['server', 'server']);
+        const { code, took } = await stopped;
+        assert.equal(code, 0, own.log);
+        assert.ok(took < 5000 * slow, `the end took ${took} ms`);
+        for (const p of people) assert.deepEqual(p.errors, []);
+        await Promise.all(people.map((p) => p.page.close()));
+    } finally {
+        await own.stop();
+    }
+});
