@@ -312,6 +312,14 @@ export class Peer {
         return this.incomingTrack(sid).rtp;
     }
 
+    /** Asks for a key frame of a track that we receive (RFC 4585, section 6.3.1). */
+    pli(sid) {
+        const incoming = this.incomingTrack(sid);
+        const b = Buffer.from([0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0]);
+        b.writeUInt32BE(incoming.rtp.at(-1).ssrc, 8);
+        return incoming.track.sendMessageBinary(b);
+    }
+
     /** Sends a DataPacket; label: '_reliable' or '_lossy'. */
     data(packet, label = '_reliable') {
         return this.channels[label].sendMessageBinary(Buffer.from(new DataPacket(packet).toBinary()));
