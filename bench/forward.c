@@ -17,8 +17,8 @@
 #define SUBSCRIBERS_MAX 64
 #define PACKET_SIZE     1000 /* bytes of RTP */
 #define FRAMES_PER_S    25
-#define SETTLE_US       500000
-#define QUIET_US        300000 /* without a packet: all have arrived */
+#define SETTLE_US       1000000
+#define QUIET_US        3000000 /* without a packet: what has not come yet is lost */
 #define STRETCHES       5
 #define STRETCH_US      2000000
 #define LIMIT_US        10000000 /* for everybody to be connected, or gone */
@@ -32,7 +32,7 @@ struct crowd {
     struct client *publisher;
     struct client *subscribers[SUBSCRIBERS_MAX];
     unsigned count;
-    unsigned waiting; /* subscribers without a packet yet */
+    uint64_t newest[SUBSCRIBERS_MAX]; /* index of the newest packet that each received */
     unsigned gone;
     struct stream camera;
     uint64_t received;
@@ -44,8 +44,14 @@ struct crowd {
 static void on_rtp(void *arg, struct client *c, const uint8_t *data, size_t len, const struct rtp_packet *h)
 {
     struct crowd *crowd = arg;
-    (void)c, (void)data, (void)len, (void)h;
+    uint64_t index;
+    (void)len;
     crowd->received++;
+    if (!stream_read_index(data, h, &index))
+        bench_fail("a packet is not the one that was sent");
+    for (unsigned i = 0; i < crowd->count; i++)
+        if (crowd->subscribers[i] == c && index > crowd->newest[i])
+            crowd->newest[i] = index;
 }
 
 static void on_key_frame(void *arg, struct client *c, uint32_t ssrc)
@@ -159,48 +165,71 @@ struct outcome {
     int64_t user_us, system_us;
     uint64_t overflows; /* datagrams that found a client's buffer full */
     uint64_t blocked;   /* datagrams of the publisher that found its own buffer full */
+    uint64_t refused;   /* SRTP packets that clients could not use */
+    uint64_t late;      /* clients whose first check came before the server knew them: half a second lost */
+    struct series each; /* packets received, by subscriber */
 };
 
-/* Stops sending and waits until nothing more arrives, so that what was sent and what was received can be
- * compared. */
-static void drain(struct crowd *crowd)
+static bool all_have_the_last(const struct crowd *crowd)
 {
-    uint64_t before;
+    for (unsigned i = 0; i < crowd->count; i++)
+        if (crowd->newest[i] + 1 != crowd->camera.index)
+            return false;
+    return true;
+}
+
+/* Sends for a while, and waits until everybody has the last packet; or until nothing came for QUIET_US, and
+ * it was lost. A busy machine may keep a process waiting for long; what is counted here is complete all the
+ * same. */
+static void send_for(struct crowd *crowd, int64_t us)
+{
+    stream_start(&crowd->camera);
+    run_for(crowd, us);
     stream_stop(&crowd->camera);
-    do {
-        before = crowd->received;
-        run_for(crowd, QUIET_US);
-    } while (crowd->received != before);
+    uint64_t received = crowd->received;
+    int64_t quiet_us = clock_now_us();
+    while (!all_have_the_last(crowd) && clock_now_us() - quiet_us < QUIET_US) {
+        loop_run_once(crowd->env.loop, 1);
+        if (crowd->received != received)
+            quiet_us = clock_now_us();
+        received = crowd->received;
+    }
 }
 
 static void stretch(struct crowd *crowd, struct outcome *o)
 {
     int64_t user_us, system_us, user_end_us, system_end_us;
-    uint64_t received = crowd->received;
+    uint64_t sent = crowd->camera.sent, received = crowd->received;
     int64_t cpu_us = server_cpu_us(&crowd->server, &user_us, &system_us);
-    run_for(crowd, STRETCH_US);
+    send_for(crowd, STRETCH_US);
     cpu_us = server_cpu_us(&crowd->server, &user_end_us, &system_end_us) - cpu_us;
-    if (crowd->received == received)
+    received = crowd->received - received;
+    if (!received)
         bench_fail("nothing was forwarded");
-    series_add(&o->cpu_us, (double)cpu_us / (double)(crowd->received - received));
+    series_add(&o->cpu_us, (double)cpu_us / (double)received);
+    o->sent += crowd->camera.sent - sent;
+    o->received += received;
     o->user_us += user_end_us - user_us;
     o->system_us += system_end_us - system_us;
 }
 
 static void measure(struct crowd *crowd, struct outcome *o)
 {
-    drain(crowd);
-    uint64_t sent = crowd->camera.sent, received = crowd->received;
-    stream_start(&crowd->camera);
-    run_for(crowd, SETTLE_US);
+    uint64_t before[SUBSCRIBERS_MAX];
+    stream_stop(&crowd->camera);
+    send_for(crowd, SETTLE_US);
+    for (unsigned i = 0; i < crowd->count; i++)
+        before[i] = crowd->subscribers[i]->peer.stats.rtp;
     for (int i = 0; i < STRETCHES; i++)
         stretch(crowd, o);
-    drain(crowd);
-    o->sent = crowd->camera.sent - sent;
-    o->received = crowd->received - received;
     o->blocked = crowd->publisher->udp.send_blocked;
-    for (unsigned i = 0; i < crowd->count; i++)
-        o->overflows += crowd->subscribers[i]->udp.overflows;
+    for (unsigned i = 0; i < crowd->count; i++) {
+        const struct client *c = crowd->subscribers[i];
+        o->overflows += c->udp.overflows;
+        o->refused += c->peer.stats.refused + c->peer.stats.repeated - c->peer.stats.check_errors;
+        o->late += c->peer.stats.check_errors > 0;
+        series_add(&o->each, (double)(c->peer.stats.rtp - before[i]));
+    }
 }
 
 struct setting {
@@ -229,9 +258,16 @@ static void run(const struct setting *t)
         100.0 * (double)o.system_us / (double)(o.user_us + o.system_us + 1));
     snprintf(name, sizeof name, "delivered, %s", what);
     rows_above(name, 100.0 * (double)o.received / ((double)o.sent * t->subscribers), "%", 99.9);
-    if (o.overflows || o.blocked)
-        rows_note("the clients' own: %llu datagrams lost at full buffers, %llu never sent",
-            (unsigned long long)o.overflows, (unsigned long long)o.blocked);
+    if (o.received < o.sent * t->subscribers)
+        rows_note("sent %llu; received by a subscriber: least %.0f, median %.0f, greatest %.0f",
+            (unsigned long long)o.sent, series_at(&o.each, 0), series_at(&o.each, 0.5),
+            series_at(&o.each, 1));
+    if (o.overflows || o.blocked || o.refused)
+        rows_note("the clients' own: %llu datagrams lost at full buffers, %llu never sent, %llu refused",
+            (unsigned long long)o.overflows, (unsigned long long)o.blocked, (unsigned long long)o.refused);
+    if (o.late)
+        rows_note(
+            "joining at once: the first check of %llu subscribers was refused", (unsigned long long)o.late);
     if (processors() > 1)
         pin_to(SERVER_CPU);
     if (srtp_use(t->floor))

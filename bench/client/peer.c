@@ -93,8 +93,10 @@ static void stun_input(struct peer *p, const struct path *path, const uint8_t *d
 {
     uint8_t buf[ICE_REPLY_MAX];
     struct writer reply = writer_of(buf, sizeof buf);
-    if (!ice_control_input(&p->ice, p->stun, path, data, len, p->now_us, &reply))
+    if (!ice_control_input(&p->ice, p->stun, path, data, len, p->now_us, &reply)) {
         p->stats.refused++;
+        p->stats.check_errors++;
+    }
     if (reply.len && !reply.bad)
         p->ops->send(p->arg, path, buf, reply.len);
 }

@@ -24,11 +24,12 @@ struct peer_ops {
 
 /* What a peer counts. */
 struct peer_stats {
-    uint64_t rtp, rtcp;   /* packets that proved genuine */
-    uint64_t repeated;    /* SRTP packets seen before */
-    uint64_t refused;     /* everything else that was dropped */
-    int64_t ice_us;       /* a path answered; 0: not yet */
-    int64_t connected_us; /* DTLS was up; 0: not yet */
+    uint64_t rtp, rtcp;    /* packets that proved genuine */
+    uint64_t repeated;     /* SRTP packets seen before */
+    uint64_t refused;      /* everything else that was dropped, error replies to checks included */
+    uint64_t check_errors; /* those among it that are STUN */
+    int64_t ice_us;        /* a path answered; 0: not yet */
+    int64_t connected_us;  /* DTLS was up; 0: not yet */
 };
 
 struct peer {

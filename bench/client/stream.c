@@ -11,6 +11,9 @@
 /* Frame tag, start code and size of a key frame (RFC 6386, section 9.1). */
 #define VP8_KEY_HEADER 10
 
+#define STREAM_INDEX_AT (VP8_DESCRIPTOR + VP8_KEY_HEADER)
+#define PAYLOAD_MIN     (STREAM_INDEX_AT + 8) /* bytes */
+
 void stream_init(struct stream *s, struct client *c, unsigned section, const struct stream_shape *shape)
 {
     *s = (struct stream){.client = c, .section = section, .shape = *shape};
@@ -50,6 +53,24 @@ static void put_vp8(struct stream *s, bool first)
     writer_u16(&w, 0xd002);
 }
 
+/* Behind everything that means something to the server. */
+static void put_index(struct stream *s)
+{
+    struct writer w = writer_of(s->payload + STREAM_INDEX_AT, sizeof s->index);
+    writer_u64(&w, s->index);
+}
+
+bool stream_read_index(const uint8_t *data, const struct rtp_packet *h, uint64_t *ret)
+{
+    struct cursor c = cursor_of(data + h->payload_off, h->payload_len);
+    cursor_skip(&c, STREAM_INDEX_AT);
+    uint64_t index = cursor_u64(&c);
+    if (c.bad)
+        return false;
+    *ret = index;
+    return true;
+}
+
 static void send_one(struct stream *s)
 {
     uint64_t n = s->made++, frame = frame_of(s, n);
@@ -67,8 +88,9 @@ static void send_one(struct stream *s)
     } else {
         s->payload[0] = 0x78; /* CELT, fullband, 20 ms, one frame (RFC 6716, section 3.1) */
     }
+    put_index(s);
     size_t header = client_header_len(s->client, s->section);
-    size_t len = s->shape.packet_size > header + 16 ? s->shape.packet_size - header : 16;
+    size_t len = s->shape.packet_size > header + PAYLOAD_MIN ? s->shape.packet_size - header : PAYLOAD_MIN;
     bool marker = s->video ? last : n == 0;
     if (client_send(s->client, s->section, s->index++, ts, marker, s->payload, len) == 0)
         s->sent++;

@@ -38,6 +38,10 @@ void stream_init(struct stream *s, struct client *c, unsigned section, const str
 void stream_start(struct stream *s);
 void stream_stop(struct stream *s);
 
+/* The number that the publisher gave to a packet when it was sent (stream.index), at whatever client it
+ * arrived; false: it carries none. */
+bool stream_read_index(const uint8_t *data, const struct rtp_packet *h, uint64_t *ret);
+
 /* To be called from client_ops.key_frame. */
 void stream_key_frame(struct stream *s, uint32_t ssrc);
 
