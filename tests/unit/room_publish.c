@@ -337,6 +337,24 @@ static void the_announced_codec_is_answered_first(void **state)
     assert_string_equal(guest_track(alice, "other")->desc.codecs[0].mime, "video/VP8");
 }
 
+static void each_of_several_is_answered_its_own_codec(void **state)
+{
+    (void)state;
+    static const char *const mimes[] = {"video/VP9", "video/H264"}, *const cids[] = {"nine", "h264"};
+    for (int i = 0; i < 2; i++) {
+        struct track_desc d = guest_desc(cids[i], SOURCE_CAMERA);
+        text_copy(d.codecs[0].mime, sizeof d.codecs[0].mime, mimes[i]);
+        assert_int_equal(participant_add_track(alice->p, &d, NULL), REQUEST_OK);
+    }
+    guest_send(alice, "h264", TRACK_VIDEO); /* not in the order of the announcements */
+    guest_send(alice, "nine", TRACK_VIDEO);
+    guest_offer(alice);
+    assert_string_equal(guest_track(alice, "nine")->mime, "video/VP9");
+    assert_string_equal(guest_track(alice, "h264")->mime, "video/H264");
+    guest_offer(alice);
+    assert_string_equal(guest_track(alice, "h264")->mime, "video/H264");
+}
+
 static void firefox_is_answered_one_codec(void **state)
 {
     (void)state;
@@ -454,6 +472,7 @@ int main(void)
         TEST(another_announced_track_in_a_section_replaces_the_first),
         TEST(layers_get_their_rids_and_indices),
         TEST(the_announced_codec_is_answered_first),
+        TEST(each_of_several_is_answered_its_own_codec),
         TEST(firefox_is_answered_one_codec),
         TEST(a_backup_codec_joins_its_track),
         TEST(announcements_are_bounded),

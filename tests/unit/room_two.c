@@ -165,6 +165,8 @@ static void sections_are_used_again_after_an_inactive_offer(void **state)
         struct track *cam = guest_publish(alice, i % 2 ? "a" : "b", SOURCE_CAMERA);
         host_settle(h);
         assert_non_null(guest_receives(bob, cam));
+        /* browsers keep the first track id of a receiver: the stream id tells */
+        assert_true((strstr(guest_section(bob, cam)->msid_stream, cam->sid) != NULL) == (i > 0));
         guest_unpublish(alice, i % 2 ? "a" : "b");
         host_settle(h);
         assert_int_equal(bob->receives->media[1].dir, SDP_INACTIVE);
@@ -219,6 +221,12 @@ static void a_resume_restarts_ice(void **state)
     host_run(h, S(30));
     assert_non_null(bob->p);
     assert_int_equal(guest_count(bob, NOTE_OFFER), 1);
+    /* the media side is told again also when the client keeps its own credentials */
+    guest_resume(bob);
+    host_mark(h);
+    guest_answer(bob);
+    assert_int_equal(host_count(h, SFU_PEER_REMOTE), 1);
+    assert_string_not_equal(host_media(h, number)->ice.remote_ufrag, "");
 }
 
 static void a_resume_before_the_first_answer(void **state)
