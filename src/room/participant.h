@@ -198,7 +198,7 @@ struct track_settings {
 };
 void participant_track_settings(struct participant *p, const char *track_sid, const struct track_settings *s);
 
-/* Who may receive this participant's tracks. */
+/* Who may receive this participant's tracks: ROOM_PERMISSIONS_MAX of them, nobody beyond. */
 struct track_permission {
     const char *sid, *identity; /* of the subscriber; either may be NULL */
     bool all_tracks;

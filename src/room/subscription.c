@@ -133,6 +133,7 @@ static void replace_permissions(
     p->priv->permission_all = all;
     if (all || !n)
         return;
+    n = n < ROOM_PERMISSIONS_MAX ? n : ROOM_PERMISSIONS_MAX;
     p->priv->permissions = calloc(n, sizeof *p->priv->permissions);
     for (size_t i = 0; p->priv->permissions && i < n; i++) {
         p->priv->permission_count++;

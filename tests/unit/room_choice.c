@@ -195,6 +195,19 @@ static void the_publisher_can_name_who_may(void **state)
     assert_non_null(guest_receives(dave, cam));
 }
 
+static void so_many_people_can_be_named(void **state)
+{
+    (void)state;
+    static struct track_permission list[ROOM_PERMISSIONS_MAX + 1];
+    for (int i = 0; i <= ROOM_PERMISSIONS_MAX; i++)
+        list[i] = (struct track_permission){.identity = "nobody", .all_tracks = true};
+    list[ROOM_PERMISSIONS_MAX - 1].identity = "bob";
+    list[ROOM_PERMISSIONS_MAX].identity = "manual";
+    participant_subscription_permission(alice->p, false, list, ROOM_PERMISSIONS_MAX + 1);
+    assert_true(participant_may_subscribe(bob->p, cam));
+    assert_false(participant_may_subscribe(manual->p, cam));
+}
+
 static void permission_and_wish_are_both_needed(void **state)
 {
     (void)state;
@@ -292,6 +305,7 @@ int main(void)
         TEST(wishes_for_what_does_not_exist_are_bounded),
         TEST(the_publisher_can_shut_everybody_out),
         TEST(the_publisher_can_name_who_may),
+        TEST(so_many_people_can_be_named),
         TEST(permission_and_wish_are_both_needed),
         TEST(nobody_receives_itself),
         TEST(settings_reach_the_media_side),
