@@ -41,13 +41,23 @@ static void on_up(void *arg)
     }
 }
 
+/* Which of our channels has this label? -1: none. */
+static int channel_of(const struct dcep_open *open)
+{
+    for (int i = 0; open && i < SFU_CHANNEL_COUNT; i++)
+        if (strcmp(open->label, own_channels[i].label) == 0)
+            return i;
+    return -1;
+}
+
+/* Where two channels of a label are open, both are heard and the first is sent on. */
 static void on_channel_open(void *arg, uint16_t stream, const struct dcep_open *open)
 {
     struct sfu_data *d = arg;
     const struct sfu_config *c = &d->sfu->config;
-    for (int i = 0; i < SFU_CHANNEL_COUNT; i++)
-        if (strcmp(open->label, own_channels[i].label) == 0)
-            d->streams[i] = stream;
+    int channel = channel_of(open);
+    if (channel >= 0 && d->streams[channel] < 0)
+        d->streams[channel] = stream;
     bool both = d->streams[SFU_CHANNEL_RELIABLE] >= 0 && d->streams[SFU_CHANNEL_LOSSY] >= 0;
     if (!both || d->told_open)
         return;
@@ -60,18 +70,21 @@ static void on_message(void *arg, uint16_t stream, bool binary, const uint8_t *d
 {
     struct sfu_data *d = arg;
     const struct sfu_config *c = &d->sfu->config;
+    int channel = channel_of(sctp_association_channel(d->association, stream));
     (void)binary;
-    for (int i = 0; i < SFU_CHANNEL_COUNT; i++)
-        if (d->streams[i] == stream && c->data_ops && c->data_ops->message)
-            c->data_ops->message(c->data_arg, d->peer, (enum sfu_channel)i, data, len);
+    if (channel >= 0 && c->data_ops && c->data_ops->message)
+        c->data_ops->message(c->data_arg, d->peer, (enum sfu_channel)channel, data, len);
 }
 
 static void on_channel_closed(void *arg, uint16_t stream)
 {
     struct sfu_data *d = arg;
-    for (int i = 0; i < SFU_CHANNEL_COUNT; i++)
-        if (d->streams[i] == stream)
-            d->streams[i] = -1;
+    for (int i = 0; i < SFU_CHANNEL_COUNT; i++) {
+        if (d->streams[i] != stream)
+            continue;
+        int other = sctp_association_channel_find(d->association, own_channels[i].label);
+        d->streams[i] = other < 0 ? -1 : other;
+    }
 }
 
 static void on_closed(void *arg, enum sctp_close why)
@@ -123,6 +136,8 @@ int sfu_data_send(struct sfu *s, uint32_t peer, enum sfu_channel channel, const 
     struct sfu_data *d = data_find(s, peer);
     if (!d || d->streams[channel] < 0)
         return -ENOENT;
+    if (d->message_max && len > d->message_max)
+        return -EMSGSIZE;
     return sctp_association_send(d->association, (uint16_t)d->streams[channel], true, data, len);
 }
 
@@ -142,6 +157,7 @@ int data_new(struct sfu *s, const struct sfu_command *c, struct sfu_data **ret)
     d->peer = c->peer;
     d->worker = c->worker;
     d->open_channels = c->data.open_channels;
+    d->message_max = c->data.max_message_size;
     for (int i = 0; i < SFU_CHANNEL_COUNT; i++)
         d->streams[i] = -1;
     int err = sctp_association_new(s->sctp, &callbacks, d, c->data.port, &d->association);

@@ -80,7 +80,7 @@ struct sfu_command {
         } remote;                    /* PEER_ADD, PEER_REMOTE, PEER_RESTART */
         struct {
             uint16_t port;             /* SCTP port of both sides */
-            uint32_t max_message_size; /* what the other side takes */
+            uint32_t max_message_size; /* what the other side takes; 0: any size */
             bool open_channels;        /* the server opens _reliable, _lossy and _data_track */
             bool dtls_client;          /* which stream ids are ours */
         } data;                        /* PEER_DATA */

@@ -178,6 +178,7 @@ struct sfu_data {
     uint32_t peer;
     uint8_t worker;
     bool open_channels, told_open;
+    uint32_t message_max; /* bytes the peer takes; 0: any number (RFC 8841, section 6) */
     struct sctp_association *association;
     int streams[SFU_CHANNEL_COUNT]; /* -1: not open */
 };
