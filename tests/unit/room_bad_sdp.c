@@ -109,6 +109,7 @@ static void what_cannot_be_answered_is_refused(void **state)
         {"a=rtpmap:111 opus/48000/2", "a=rtpmap:1000 opus/48000/2", "line", false},
         {"m=audio 9", "m=audio 99999", "line", false},
     };
+    pc_add(&bob->pub, SDP_KIND_AUDIO, false, true); /* each would add a section */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *offer = good_offer(), *bad = replaced(offer, rows[i].from, rows[i].to, rows[i].all);
         if (strstr(rows[i].reason, "section")) { /* the group names the mids, too */

@@ -269,6 +269,17 @@ static void an_offer_that_nobody_answers_ends_the_session(void **state)
     assert_string_equal(guest_text(bob, NOTE_LEAVE), "6 2"); /* STATE_MISMATCH, RECONNECT */
 }
 
+static void who_is_not_connected_yet_has_its_own_time(void **state)
+{
+    (void)state;
+    struct guest_options o = two("carol");
+    struct guest *carol = guest_join(h, &o);
+    host_run(h, S(18));
+    assert_non_null(carol->p);
+    host_run(h, S(3));
+    assert_string_equal(guest_text(carol, NOTE_LEAVE), "7 0"); /* JOIN_FAILURE */
+}
+
 static void who_is_away_is_not_expected_to_answer(void **state)
 {
     (void)state;
@@ -407,6 +418,7 @@ int main(void)
         TEST(a_resume_before_the_first_answer),
         TEST(a_resume_with_an_offer_in_the_air),
         TEST(an_offer_that_nobody_answers_ends_the_session),
+        TEST(who_is_not_connected_yet_has_its_own_time),
         TEST(who_is_away_is_not_expected_to_answer),
         TEST(a_codec_the_client_lacks_costs_one_section),
         TEST(an_answer_may_reject_everything),
