@@ -313,7 +313,7 @@ static void take(struct sfu_track *t, unsigned index, struct packet *pkt, bool r
         nack_forget_before(&s->nack, h->ext_seq);
     }
     if (t->kind == KIND_AUDIO)
-        level_input(t, h, now_us);
+        level_input(t, h, s->rx.rate, now_us);
     track_live(t, s->codec);
     if (t->muted) {
         t->worker->stats.rtp_muted++;

@@ -81,6 +81,7 @@ struct sfu_track {
     int64_t window_us;
     uint32_t window_active_ms, window_ms;
     uint8_t window_loudest;
+    uint32_t level_ts; /* of the newest packet */
     float level;
     bool speaking;
 };
@@ -343,7 +344,7 @@ void ingest_image(struct sfu_worker *w, struct packet *pkt, int64_t now_us);
 void ingest_forget_track(struct sfu_peer *p, struct sfu_track *t);
 
 /* ---- level.c ---- */
-void level_input(struct sfu_track *t, const struct rtp_packet *h, int64_t now_us);
+void level_input(struct sfu_track *t, const struct rtp_packet *h, uint32_t clock_hz, int64_t now_us);
 void level_tick(struct sfu_track *t, int64_t now_us);
 
 /* ---- sub.c ---- */

@@ -1,16 +1,26 @@
 /* How loud a track is, from the level that its packets carry (RFC 6464), over windows of ROOM_SPEAKERS_US. */
 #include <math.h>
+#include "rtp/seq.h"
 #include "sfu/internal.h"
 
-#define LEVEL_ACTIVE      35 /* -dBov: louder counts as speech */
-#define LEVEL_MIN_PERCENT 40 /* of a window that must be speech */
-#define LEVEL_SMOOTHING   (2.0f / 3)
+#define LEVEL_ACTIVE        35  /* -dBov: louder counts as speech */
+#define LEVEL_MIN_PERCENT   40  /* of a window that must be speech */
+#define LEVEL_PACKET_MAX_MS 120 /* the longest packet of Opus */
+#define LEVEL_SMOOTHING     (2.0f / 3)
 
-void level_input(struct sfu_track *t, const struct rtp_packet *h, int64_t now_us)
+/* Milliseconds of sound in a packet: what the timestamps moved on, unless something is missing between. */
+static uint32_t length_of(struct sfu_track *t, const struct rtp_packet *h, uint32_t clock_hz)
+{
+    int64_t ms = ts_diff(h->ts, t->level_ts) * 1000 / (clock_hz ? clock_hz : 48000);
+    t->level_ts = h->ts;
+    return ms >= 1 && ms <= LEVEL_PACKET_MAX_MS ? (uint32_t)ms : 20;
+}
+
+void level_input(struct sfu_track *t, const struct rtp_packet *h, uint32_t clock_hz, int64_t now_us)
 {
     if (!rtp_has(h, RTP_EXT_AUDIO_LEVEL))
         return;
-    uint32_t ms = 20;
+    uint32_t ms = length_of(t, h, clock_hz);
     if (t->window_ms == 0)
         t->window_loudest = 127;
     t->window_ms += ms;

@@ -148,6 +148,7 @@ struct source *source_new(
     s->picture = rand_u32() & 0x7fff;
     s->tl0 = (uint8_t)rand_u32();
     s->level = 127;
+    s->ptime_ms = 20;
     return s;
 }
 
@@ -231,7 +232,7 @@ uint64_t source_frame(struct source *s, bool key, unsigned count, uint32_t lose)
 uint64_t source_audio(struct source *s, bool lose)
 {
     uint8_t payload[AUDIO_BYTES] = {0};
-    s->ts += s->clock_hz / 50;
+    s->ts += s->clock_hz * s->ptime_ms / 1000;
     tag_write(s, payload);
     struct source_packet *k = packet_keep(s, payload, sizeof payload, false);
     if (!lose)

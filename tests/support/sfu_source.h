@@ -42,7 +42,8 @@ struct source {
     uint32_t clock_hz;
     uint16_t picture;
     uint8_t tl0;
-    uint8_t level; /* of audio: -dBov */
+    uint8_t level;     /* of audio: -dBov */
+    uint32_t ptime_ms; /* of an audio packet */
     uint32_t packets, octets;
     struct source_packet kept[SOURCE_KEPT];
 };
@@ -66,7 +67,7 @@ struct source *source_new(
     struct sfu_rig_peer *p, uint32_t track, uint8_t kind, const char *mid, const char *rid);
 void source_free(struct source *s); /* NULL is allowed */
 
-/* Sends one video frame of count packets, or one audio packet (20 ms). A bit of lose keeps that packet back;
+/* Sends one video frame of count packets, or one audio packet. A bit of lose keeps that packet back;
  * it can be sent later. Returns the index of the first. */
 uint64_t source_frame(struct source *s, bool key, unsigned count, uint32_t lose);
 uint64_t source_audio(struct source *s, bool lose);

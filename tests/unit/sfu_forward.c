@@ -306,6 +306,27 @@ static void levels_are_told_while_somebody_speaks(void **state)
     party_close(&t);
 }
 
+/* Longer packets are fewer: what counts is the sound in them. */
+static void levels_do_not_depend_on_the_packets_length(void **state)
+{
+    static const uint32_t lengths_ms[] = {10, 60, 120};
+    (void)state;
+    party_open(&t, &(struct party_options){.workers = 1, .subs = 0});
+    for (unsigned k = 0; k < sizeof lengths_ms / sizeof lengths_ms[0]; k++) {
+        const struct sfu_event *e;
+        t.voice->level = 10;
+        t.voice->ptime_ms = lengths_ms[k];
+        SFU_RIG_UNTIL(&t.rig,
+            (e = sfu_rig_event(&t.rig, SFU_EVENT_TRACK_LEVEL, 0, t.audio, 0)) && e->level.active,
+            source_audio(t.voice, false), sfu_rig_idle(&t.rig, (int)lengths_ms[k] / 2));
+        t.voice->level = 127;
+        SFU_RIG_UNTIL(&t.rig,
+            !(e = sfu_rig_event(&t.rig, SFU_EVENT_TRACK_LEVEL, 0, t.audio, 0))->level.active,
+            source_audio(t.voice, false), sfu_rig_idle(&t.rig, (int)lengths_ms[k]));
+    }
+    party_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +343,7 @@ int main(void)
         cmocka_unit_test_teardown(probes_are_not_forwarded_and_leave_no_hole, sfu_rig_teardown),
         cmocka_unit_test_teardown(opaque_payloads_pass_as_they_are, sfu_rig_teardown),
         cmocka_unit_test_teardown(levels_are_told_while_somebody_speaks, sfu_rig_teardown),
+        cmocka_unit_test_teardown(levels_do_not_depend_on_the_packets_length, sfu_rig_teardown),
     };
     return cmocka_run_group_tests(tests, sfu_rig_begin, sfu_rig_end);
 }
