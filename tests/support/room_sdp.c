@@ -178,7 +178,7 @@ static void put_formats(const struct codec_row *rows, unsigned without, struct s
         if (r->bit & without)
             continue;
         strbuf_addf(out, " %d", r->pt);
-        if (r->rtx)
+        if (r->rtx && !(without & PC_RTX))
             strbuf_addf(out, " %d", r->rtx);
     }
     strbuf_add(out, "\r\n");
@@ -199,7 +199,7 @@ static void put_codecs(const struct codec_row *rows, unsigned without, bool vide
             strbuf_addf(out, "a=rtcp-fb:%d transport-cc\r\n", r->pt);
         if (r->fmtp)
             strbuf_addf(out, "a=fmtp:%d %s\r\n", r->pt, r->fmtp);
-        if (r->rtx)
+        if (r->rtx && !(without & PC_RTX))
             strbuf_addf(out, "a=rtpmap:%d rtx/90000\r\na=fmtp:%d apt=%d\r\n", r->rtx, r->rtx, r->pt);
     }
 }
@@ -303,6 +303,7 @@ static unsigned common_codecs(
         const struct sdp_codec *c = &m->codecs[i];
         const struct sdp_codec *base = c->apt >= 0 ? sdp_media_codec(m, (unsigned)c->apt) : c;
         unsigned bit = base ? bit_of(pc, m->kind, base) : 0;
+        bit |= bit && c != base ? PC_RTX : 0;
         if (bit && !(bit & pc->without))
             list[n++] = c;
     }

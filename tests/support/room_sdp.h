@@ -12,7 +12,7 @@
 #define PC_ID_MAX       64
 
 /* Codecs that a client has switched off, e.g. pc.without = PC_H264 | PC_AV1. */
-enum { PC_VP8 = 1, PC_VP9 = 2, PC_H264 = 4, PC_AV1 = 8, PC_OPUS = 16, PC_RED = 32 };
+enum { PC_VP8 = 1, PC_VP9 = 2, PC_H264 = 4, PC_AV1 = 8, PC_OPUS = 16, PC_RED = 32, PC_RTX = 64 };
 
 struct pc_section {
     enum sdp_kind kind;

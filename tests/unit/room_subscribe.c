@@ -393,6 +393,29 @@ static void a_client_that_never_offers_again_is_left_alone(void **state)
     assert_non_null(bob->p);
 }
 
+static void without_retransmission_there_is_no_ssrc_for_it(void **state)
+{
+    (void)state;
+    struct guest *g[2];
+    for (int i = 0; i < 2; i++) {
+        struct guest_options o = guest_options(i ? "one" : "two");
+        o.without = PC_RTX;
+        o.two_connections = !i;
+        g[i] = guest_enter_with(h, &o);
+    }
+    struct track *cam = guest_publish(alice, "cam", SOURCE_CAMERA);
+    host_settle(h);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(guest_receives(g[i], cam)->rtx_ssrc, 0);
+        assert_int_equal(guest_receives(g[i], cam)->section.codecs[0].rtx_pt, 0);
+    }
+    assert_int_equal(guest_section(g[1], cam)->n_ssrc_groups, 0);
+    assert_int_not_equal(guest_receives(bob, cam)->rtx_ssrc, 0);
+    /* nor on the way in */
+    struct track *screen = guest_publish(g[1], "screen", SOURCE_SCREEN_SHARE);
+    assert_int_equal(host_media(h, screen->id)->section.codecs[0].rtx_pt, 0);
+}
+
 static void old_clients_find_the_track_in_the_stream_id(void **state)
 {
     (void)state;
@@ -428,6 +451,7 @@ int main(void)
         TEST(everybody_publishes_and_subscribes),
         TEST(one_hundred_tracks),
         TEST(a_client_that_never_offers_again_is_left_alone),
+        TEST(without_retransmission_there_is_no_ssrc_for_it),
         TEST(old_clients_find_the_track_in_the_stream_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
