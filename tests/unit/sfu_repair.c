@@ -190,6 +190,30 @@ static void retransmissions_have_a_budget(void **state)
     party_close(&t);
 }
 
+static void repeated_audio_has_a_budget_too(void **state)
+{
+    (void)state;
+    party_open(&t, &(struct party_options){.workers = 1, .subs = 1});
+    for (unsigned n = 0; n < SFU_STORED_COUNT; n++)
+        source_audio(t.voice, false);
+    SFU_RIG_UNTIL(&t.rig, party_all_heard(&t, SFU_STORED_COUNT, 0), (void)0);
+    const struct heard_stream *s = party_heard(&t, 0, AUDIO);
+    int64_t start_us = sfu_rig_now_us();
+    uint16_t seqs[SFU_STORED_COUNT];
+    for (unsigned k = 0; k < SFU_STORED_COUNT; k++)
+        seqs[k] = s->packets[k].h.seq;
+    for (unsigned round = 0; round < 100; round++)
+        sfu_rig_nack(t.subs[0], s->ssrc, seqs, SFU_STORED_COUNT);
+    struct sfu_stats stats = sfu_rig_stats(&t.rig);
+    int64_t elapsed_us = sfu_rig_now_us() - start_us;
+    assert_int_equal(stats.rtx_out + stats.rtx_refused, 100 * SFU_STORED_COUNT);
+    assert_true(stats.rtx_out >= SFU_STORED_COUNT);
+    assert_true(
+        stats.rtx_out * SFU_STORED_SIZE <
+        (uint64_t)SFU_RTX_RATE_BPS / 8 / 2 + (uint64_t)SFU_RTX_RATE_BPS / 8 * (uint64_t)elapsed_us / 1000000);
+    party_close(&t);
+}
+
 /* ---- what the publisher's network lost ---- */
 
 static bool asked_for(uint64_t index)
@@ -260,6 +284,24 @@ static void losses_of_the_publisher_are_repaired(void **state)
     (void)state;
     lost_packets_of_the_publisher_are_asked_for_and_passed_on(1);
     lost_packets_of_the_publisher_are_asked_for_and_passed_on(2);
+}
+
+/* Not with the next report, or whatever else wakes a worker up. */
+static void losses_are_asked_for_soon(void **state)
+{
+    unsigned soon = 0;
+    (void)state;
+    party_open(&t, &(struct party_options){.workers = 1, .subs = 1});
+    source_frame(t.camera, true, 5, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t lost = source_frame(t.camera, false, 5, 4) + 2;
+        int64_t start_us = sfu_rig_now_us();
+        SFU_RIG_UNTIL(&t.rig, asked_for(lost), (void)0);
+        soon += sfu_rig_now_us() - start_us < 2 * NACK_REORDER_MAX_US;
+        source_rtx(t.camera, lost);
+    }
+    assert_true(soon > 10); /* the rest is a busy machine's */
+    party_close(&t);
 }
 
 static void nobody_asks_for_what_nobody_watches(void **state)
@@ -411,7 +453,9 @@ int main(void)
         cmocka_unit_test_teardown(what_was_never_sent_or_is_too_old_is_refused, sfu_rig_teardown),
         cmocka_unit_test_teardown(audio_without_rtx_is_repeated_bit_for_bit, sfu_rig_teardown),
         cmocka_unit_test_teardown(retransmissions_have_a_budget, sfu_rig_teardown),
+        cmocka_unit_test_teardown(repeated_audio_has_a_budget_too, sfu_rig_teardown),
         cmocka_unit_test_teardown(losses_of_the_publisher_are_repaired, sfu_rig_teardown),
+        cmocka_unit_test_teardown(losses_are_asked_for_soon, sfu_rig_teardown),
         cmocka_unit_test_teardown(nobody_asks_for_what_nobody_watches, sfu_rig_teardown),
         cmocka_unit_test_teardown(a_loss_that_stays_brings_a_key_frame, sfu_rig_teardown),
         cmocka_unit_test_teardown(an_empty_number_is_told_by_an_empty_rtx, sfu_rig_teardown),
