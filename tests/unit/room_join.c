@@ -71,6 +71,29 @@ static void nobody_is_told_of_a_join_before_its_response(void **state)
     host_free(h);
 }
 
+static void too_early(void *arg, struct participant *const *list, size_t n)
+{
+    (void)arg;
+    (void)list;
+    (void)n;
+    fail();
+}
+
+static void nothing_is_told_before_the_own_join_response(void **state)
+{
+    (void)state;
+    static const struct participant_ops ops = {.update = too_early};
+    struct host *h = host_new();
+    struct guest *alice = guest_enter(h, "alice");
+    struct participant_join j = {.room = "room", .identity = "carol", .single_connection = true, .ops = &ops};
+    struct participant *p;
+    assert_int_equal(participant_join(h->rooms, &j, &p), 0);
+    guest_publish(alice, "cam", SOURCE_CAMERA);
+    host_run(h, S(1));
+    participant_leave(p, LEAVE_CLIENT_INITIATED);
+    host_free(h);
+}
+
 static void a_second_session_replaces_the_first(void **state)
 {
     (void)state;
@@ -346,6 +369,7 @@ int main(void)
         cmocka_unit_test(the_first_one_makes_the_room),
         cmocka_unit_test(others_hear_of_every_step),
         cmocka_unit_test(nobody_is_told_of_a_join_before_its_response),
+        cmocka_unit_test(nothing_is_told_before_the_own_join_response),
         cmocka_unit_test(a_second_session_replaces_the_first),
         cmocka_unit_test(a_refused_join_does_not_evict),
         cmocka_unit_test(a_refused_join_makes_no_room),

@@ -166,6 +166,8 @@ static void an_unknown_name_gets_the_first_announcement_of_its_kind(void **state
     assert_ptr_equal(guest_track(alice, "cam"), t);
     assert_false(guest_track(alice, "screen")->published);
     assert_int_equal(guest_count(bob, NOTE_UPDATE), 1);
+    guest_announce(alice, "another", SOURCE_CAMERA); /* whose section is still to come */
+    assert_false(guest_track(alice, "another")->published);
 }
 
 static void the_same_id_waits_for_its_turn(void **state)
