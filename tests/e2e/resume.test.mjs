@@ -83,6 +83,10 @@ const leftPage = (person) => person.page.evaluate((s) => document.querySelector(
 async function back(person) {
     await until(`${person.name} is back`, () => heard(person, 'reconnected'), BACK_MS);
     await person.connected();
+    // livekit-client keeps what is sent while this is set for a resume, and drops it when the connection is made anew
+    await until(`${person.name} may write`, () =>
+        person.page.evaluate(() => !window.fanlight.room.engine.attemptingReconnect),
+    );
     await until(
         `no banner at ${person.name}`,
         () => person.page.evaluate(() => !document.querySelector('[data-testid="banner"][data-kind="reconnecting"]')),
