@@ -29,8 +29,8 @@ static void leaving_ends_what_one_published_and_received(void **state)
     /* the sections she filled go through an inactive description */
     host_settle(h);
     for (unsigned i = 0; i < bob->answer->n_media; i++)
-        assert_false(bob->answer->media[i].kind <= SDP_KIND_VIDEO &&
-                     (bob->answer->media[i].dir & SDP_SENDONLY));
+        assert_false(
+            bob->answer->media[i].kind <= SDP_KIND_VIDEO && (bob->answer->media[i].dir & SDP_SENDONLY));
     host_check(h);
     host_free(h);
 }
