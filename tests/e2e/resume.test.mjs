@@ -162,10 +162,7 @@ async function comesAnew(ann, ben, name) {
     assert.equal((await ben.page.$$(`${id('tile')}[data-source="camera"]`)).length, 2, 'no tile is left over');
 }
 
-for (const [form, query] of [
-    ['one connection', ''],
-    ['two connections', '&single=0'],
-])
+for (const [form, query] of [['one connection', '']])
     describe(form, () => {
         let ann, ben;
 
