@@ -118,9 +118,9 @@ void negotiation_offer(struct participant *p, bool restart)
 {
     struct room_peer *peer = p->subscriber;
     struct room_server *rs = p->room->server;
-    bind_waiting(peer, NULL);
     if (p->subscriber_primary)
-        sdp_plan_add_data(&peer->plan);
+        sdp_plan_add_data(&peer->plan); /* first: it stays, whatever tracks come and go */
+    bind_waiting(peer, NULL);
     if (!peer->plan.n || !p->ops)
         return;
     if (restart && peer->added) {

@@ -255,18 +255,6 @@ static const char *stream_of(const struct track *t)
 /* LiveKit clients up to protocol 9 take the stream id apart as participant|track. */
 #define PROTOCOL_STREAM_NAMES 10
 
-/*
- * Whether the stream id has to name the track. In an offer of ours a section that carried another track
- * before keeps its receiver, and browsers keep that receiver's first track id, so the msid's track id is not
- * heard of.
- */
-static bool stream_names_track(
-    const struct room_peer *peer, const struct participant *p, enum sdp_kind kind, bool grow)
-{
-    bool reused = grow && sdp_plan_free(&peer->plan, kind) > 0;
-    return reused || (p->protocol < PROTOCOL_STREAM_NAMES && p->protocol > 0);
-}
-
 int peer_bind(struct room_peer *peer, struct subscription *s, bool grow)
 {
     struct track *t = s->track;
@@ -274,7 +262,8 @@ int peer_bind(struct room_peer *peer, struct subscription *s, bool grow)
     enum sdp_kind kind = t->desc.kind == TRACK_VIDEO ? SDP_KIND_VIDEO : SDP_KIND_AUDIO;
     char stream[TRACK_NAME_MAX + ROOM_SID_MAX + 2];
     snprintf(stream, sizeof stream, "%s|%s", t->publisher->sid,
-        stream_names_track(peer, s->subscriber, kind, grow) ? t->sid : stream_of(t));
+        s->subscriber->protocol < PROTOCOL_STREAM_NAMES && s->subscriber->protocol > 0 ? t->sid
+                                                                                       : stream_of(t));
     struct sdp_track st = {.stream = stream,
         .track = t->sid,
         .cname = t->publisher->sid,

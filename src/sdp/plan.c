@@ -72,7 +72,17 @@ static bool mid_used(const struct sdp_plan *p, const char *mid)
     return false;
 }
 
-/* A new section at the end, named by its index if no client took that. Its index, -ENOSPC or -ENOMEM. */
+/* Ours are numbered, and no number is used twice. */
+static void name_section(struct sdp_plan *p, struct sdp_plan_section *s)
+{
+    char mid[sizeof s->mid];
+    do
+        snprintf(mid, sizeof mid, "%u", p->next_mid++);
+    while (mid_used(p, mid));
+    memcpy(s->mid, mid, sizeof mid);
+}
+
+/* A new section at the end. Its index, -ENOSPC or -ENOMEM. */
 static int append(struct sdp_plan *p, enum sdp_kind kind, enum sdp_plan_state state)
 {
     int rc = reserve(p, p->n + 1);
@@ -80,17 +90,14 @@ static int append(struct sdp_plan *p, enum sdp_kind kind, enum sdp_plan_state st
         return rc;
     struct sdp_plan_section *s = &p->sections[p->n];
     *s = (struct sdp_plan_section){.kind = kind, .state = state};
-    unsigned number = p->n;
-    do
-        snprintf(s->mid, sizeof s->mid, "%u", number++);
-    while (mid_used(p, s->mid));
+    name_section(p, s);
     return (int)p->n++;
 }
 
 static int find_idle(const struct sdp_plan *p, enum sdp_kind kind)
 {
     for (unsigned i = 0; i < p->n; i++)
-        if (p->sections[i].kind == kind && p->sections[i].state == SDP_PLAN_IDLE)
+        if (p->sections[i].state == SDP_PLAN_IDLE && (p->sections[i].kind == kind || p->sections[i].stopped))
             return (int)i;
     return -ENOSPC;
 }
@@ -123,6 +130,10 @@ int sdp_plan_bind(
         return i;
     }
     struct sdp_plan_section *s = &p->sections[i];
+    if (s->stopped)
+        name_section(p, s);
+    s->stopped = false;
+    s->kind = kind;
     s->state = SDP_PLAN_BOUND;
     s->track = copy;
     s->key = key;
@@ -170,7 +181,7 @@ int sdp_plan_add_data(struct sdp_plan *p)
 void sdp_plan_drop(struct sdp_plan *p, unsigned i)
 {
     if (i < p->n)
-        retire(&p->sections[i], SDP_PLAN_TAKEN);
+        retire(&p->sections[i], p->sections[i].stopped ? SDP_PLAN_IDLE : SDP_PLAN_TAKEN);
 }
 
 /* A section on which the client receives and does not send can carry a track of ours. */
@@ -230,11 +241,15 @@ int sdp_plan_offer(struct sdp_plan *p, const struct sdp_local *local, struct sdp
     struct sdp_offer_section *sections = calloc(p->n ? p->n : 1, sizeof *sections);
     if (!sections)
         return -ENOMEM;
-    for (unsigned i = 0; i < p->n; i++)
-        sections[i] = (struct sdp_offer_section){.kind = p->sections[i].kind,
-            .mid = p->sections[i].mid,
+    p->offers = true;
+    for (unsigned i = 0; i < p->n; i++) {
+        struct sdp_plan_section *s = &p->sections[i];
+        s->stopped |= s->state == SDP_PLAN_RETIRING && i > 0;
+        sections[i] = (struct sdp_offer_section){.kind = s->kind,
+            .mid = s->mid,
             .track = sdp_plan_track(p, i),
-            .rejected = p->sections[i].kind <= SDP_KIND_VIDEO && p->sections[i].state == SDP_PLAN_TAKEN};
+            .rejected = s->stopped || (s->kind <= SDP_KIND_VIDEO && s->state == SDP_PLAN_TAKEN)};
+    }
     int rc = sdp_offer(local, sections, p->n, ret);
     free(sections);
     for (unsigned i = 0; rc == 0 && i < p->n; i++)
@@ -247,7 +262,7 @@ void sdp_plan_commit(struct sdp_plan *p)
     for (unsigned i = 0; i < p->n; i++) {
         struct sdp_plan_section *s = &p->sections[i];
         if (s->state == SDP_PLAN_RETIRING && s->signalled)
-            s->state = SDP_PLAN_IDLE;
+            s->state = p->offers && i == 0 ? SDP_PLAN_SPENT : SDP_PLAN_IDLE;
         s->signalled = false;
     }
 }

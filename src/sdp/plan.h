@@ -1,12 +1,16 @@
 /* Which outgoing track sits in which section of a peer connection, over all its negotiations.
  *
- * Sections never go away and never change place; ours never change mid or kind either (RFC 8829,
- * section 5.2.2). A section that lost its track goes through one description as inactive before it carries
- * another one, so that the client sees the old track end (two tracks with one stream id would otherwise look
- * like one).
+ * Sections never go away and never change place. A section that lost its track goes through one description
+ * without it before it carries another one, so that the client sees the old track end (two tracks with one
+ * stream id would otherwise look like one).
  *
  *           bind                 sdp_plan_unbind               sdp_plan_commit
  *   IDLE ----------> BOUND ----------------------> RETIRING -------------------> IDLE
+ *
+ * In a client's offer it is inactive meanwhile and keeps its mid. In our own offers it is at port 0, and the
+ * next track in its place has another mid (RFC 8829, section 5.2.2): a browser names the track that it
+ * receives once for the life of a section, and clients of our offers go by that name. The first section is
+ * not stopped, because the BUNDLE group goes by it: it should be the data section.
  *
  * Two ways to use it:
  *  - the server offers: sdp_plan_bind with grow, sdp_plan_offer, and sdp_plan_commit when the answer came;
@@ -21,14 +25,16 @@
 enum sdp_plan_state {
     SDP_PLAN_IDLE,     /* free for a track of its kind */
     SDP_PLAN_BOUND,    /* carries a track */
-    SDP_PLAN_RETIRING, /* lost its track; inactive in the next description */
+    SDP_PLAN_RETIRING, /* lost its track; without one in the next description */
     SDP_PLAN_TAKEN,    /* not for outgoing tracks: data, a publisher's section, rejected */
+    SDP_PLAN_SPENT,    /* the first section of our offers had its track: inactive from now on */
 };
 
 struct sdp_plan_section {
     enum sdp_kind kind;
     enum sdp_plan_state state;
-    bool signalled; /* RETIRING: the description under way shows it inactive */
+    bool signalled; /* RETIRING: the description under way shows it without a track */
+    bool stopped;   /* RETIRING, IDLE: at port 0 in our offers, the next track brings a mid of its own */
     char mid[SDP_MID_MAX + 1];
     struct sdp_track track; /* BOUND: own copies of all strings */
     uint64_t key;           /* BOUND: the caller's name for the track */
@@ -37,6 +43,8 @@ struct sdp_plan_section {
 struct sdp_plan {
     struct sdp_plan_section *sections;
     unsigned n, cap;
+    unsigned next_mid; /* number of our next section */
+    bool offers;       /* the offers are ours */
 };
 
 void sdp_plan_init(struct sdp_plan *p);
@@ -63,8 +71,8 @@ unsigned sdp_plan_free(const struct sdp_plan *p, enum sdp_kind kind);
 /* Appends a data section if there is none. Its index, -ENOSPC or -ENOMEM. */
 int sdp_plan_add_data(struct sdp_plan *p);
 
-/* The client refused section i of our offer: it is never used again, and later offers have it at port 0. A
- * track in it loses its section. */
+/* The client has section i of our offer at port 0. If that was not our wish, it is never used again, and
+ * later offers have it at port 0; a track in it loses its section. */
 void sdp_plan_drop(struct sdp_plan *p, unsigned i);
 
 /* Takes over the sections of a client's offer: new ones are added, IDLE if the client only receives there and
@@ -74,11 +82,11 @@ void sdp_plan_drop(struct sdp_plan *p, unsigned i);
  * have no mid, or a bound one has another mid or kind; -ENOMEM. */
 int sdp_plan_adopt(struct sdp_plan *p, const struct sdp_session *offer, char *err, size_t err_size);
 
-/* Our offer of all sections (sdp_offer), in which every retiring one is inactive. */
+/* Our offer of all sections (sdp_offer), in which every retiring one is stopped, the first one inactive. */
 int sdp_plan_offer(struct sdp_plan *p, const struct sdp_local *local, struct sdp_session **ret);
 
 /* The negotiation is complete: our answer was sent, or the client's was accepted. Retiring sections that it
- * showed inactive become idle. */
+ * showed without a track become idle. */
 void sdp_plan_commit(struct sdp_plan *p);
 
 #endif

@@ -116,6 +116,7 @@ int guest_try(struct host *h, const struct guest_options *o, struct guest **ret)
         .auto_subscribe = !o->manual,
         .adaptive_stream = o->adaptive,
         .firefox = o->firefox,
+        .no_signal = o->no_signal,
         .protocol = o->protocol,
         .ops = &guest_ops,
         .arg = g->session,

@@ -254,8 +254,14 @@ static void on_offer(void *arg, uint32_t id, const char *sdp, const struct mid_t
     note(arg, NOTE_OFFER, "%u", id);
     struct sdp_session *offer = parse(sdp);
     for (unsigned i = 0; g->receives && i < g->receives->n_media; i++) {
-        assert_string_equal(offer->media[i].mid, g->receives->media[i].mid);
-        assert_int_equal(offer->media[i].kind, g->receives->media[i].kind);
+        const struct sdp_media *old = &g->receives->media[i], *new = &offer->media[i];
+        /* the place of one that ended; the new one may have ended, too, before this guest answered */
+        if (sdp_media_rejected(old) && strcmp(new->mid, old->mid) != 0) {
+            assert_null(sdp_media_find(g->receives, new->mid));
+            continue;
+        }
+        assert_string_equal(new->mid, old->mid);
+        assert_int_equal(new->kind, old->kind);
     }
     check_carried(g, offer, mids, n);
     sdp_free(g->offered);

@@ -344,6 +344,7 @@ void pc_answer(
             pc_add(pc, m->kind, false, true);
         struct pc_section *s = &pc->sections[i];
         text_copy(s->mid, sizeof s->mid, m->mid);
+        s->kind = m->kind;
         s->receives = (m->dir & SDP_SENDONLY) && !(i < 64 && (inactive >> i & 1));
         s->stopped = sdp_media_rejected(m) || (s->kind <= SDP_KIND_VIDEO && i < 64 && (rejected >> i & 1));
         s->negotiated = true;

@@ -212,7 +212,7 @@ static void answers_that_do_not_fit_are_refused(void **state)
         {"a=recvonly", "a=sendrecv", "direction", false},
         {"m=video 9 UDP/TLS/RTP/SAVPF 96", "m=video 9 UDP/TLS/RTP/SAVPF 55 96", "not offered", false},
         {"a=rtpmap:96 VP8", "a=rtpmap:96 H264", "another codec", false},
-        {"m=video", "m=audio", "section 0 is", false},
+        {"m=video", "m=audio", "section 1 is", false},
     };
     struct guest_options o = guest_options("carol");
     o.two_connections = true;

@@ -139,6 +139,32 @@ static void a_goodbye_of_the_media_side_without_a_socket_is_a_leave(void **state
     host_free(h);
 }
 
+static void who_has_no_socket_leaves_with_its_media(void **state)
+{
+    (void)state;
+    struct host *h = host_new();
+    struct guest *bob = guest_enter(h, "bob");
+    struct guest_options o = guest_options("encoder");
+    o.no_signal = true; /* WHIP */
+    struct guest *encoder = guest_enter_with(h, &o);
+    struct track *cam = guest_publish(encoder, "cam", SOURCE_CAMERA);
+    host_settle(h);
+    assert_non_null(guest_receives(bob, cam));
+    host_run(h, S(120)); /* nobody misses a socket that never was */
+    assert_non_null(encoder->p);
+    guest_state(encoder, PEER_PUBLISHER, SFU_PEER_CLOSED);
+    assert_string_equal(guest_text(encoder, NOTE_LEAVE), "1 0");
+    assert_null(guest_sees(bob, "encoder"));
+    assert_int_equal(host_live(h, MEDIA_SUB), 0);
+    /* and when it falls silent */
+    encoder = guest_enter_with(h, &o);
+    guest_state(encoder, PEER_PUBLISHER, SFU_PEER_FAILED);
+    assert_string_equal(guest_text(encoder, NOTE_LEAVE), "14 1");
+    host_run(h, S(6));
+    assert_null(guest_sees(bob, "encoder"));
+    host_free(h);
+}
+
 static void everybody_hears_that_the_server_stops(void **state)
 {
     (void)state;
@@ -286,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_socket_lost_before_media_ends_the_participant),
         cmocka_unit_test(a_lost_socket_is_waited_for),
         cmocka_unit_test(a_goodbye_of_the_media_side_without_a_socket_is_a_leave),
+        cmocka_unit_test(who_has_no_socket_leaves_with_its_media),
         cmocka_unit_test(everybody_hears_that_the_server_stops),
         cmocka_unit_test(everybody_hears_that_the_room_is_deleted),
         cmocka_unit_test(a_room_nobody_joins_closes_after_the_empty_timeout),

@@ -60,13 +60,25 @@ static void sections_grow_and_are_reused_in_order(void **state)
     assert_int_equal(sdp_plan_find(&p, 1), -ENOENT);
     assert_int_equal(sdp_plan_free(&p, SDP_KIND_VIDEO), 0); /* not before the client has seen it idle */
     assert_int_equal(bind_video(&p, 4, true), 4);
-    assert_string_equal(offer_round(&p), "DISSS");
+    assert_string_equal(offer_round(&p), "DXSSS");
+    assert_string_equal(p.sections[1].mid, "1");
+    sdp_plan_commit(&p);
+    assert_string_equal(offer_round(&p), "DXSSS"); /* as long as nothing takes its place */
+    assert_string_equal(p.sections[1].mid, "1");
     sdp_plan_commit(&p);
     assert_int_equal(sdp_plan_free(&p, SDP_KIND_VIDEO), 1);
     assert_int_equal(bind_video(&p, 5, true), 1); /* now */
+    assert_string_equal(p.sections[1].mid, "5");  /* but as another */
     assert_string_equal(offer_round(&p), "DSSSS");
     sdp_plan_commit(&p);
     assert_int_equal(sdp_plan_find(&p, 5), 1);
+    assert_int_equal(sdp_plan_unbind(&p, 5), 0);
+    assert_string_equal(offer_round(&p), "DXSSS");
+    sdp_plan_drop(&p, 1); /* at port 0 in the answer too, which is no refusal */
+    sdp_plan_commit(&p);
+    assert_int_equal(sdp_plan_bind(&p, SDP_KIND_AUDIO, &opus, 6, true), 1); /* of any kind */
+    assert_string_equal(p.sections[1].mid, "6");
+    assert_string_equal(offer_round(&p), "DSSSS");
     sdp_plan_done(&p);
 }
 
@@ -76,23 +88,44 @@ static void changes_under_way_wait_for_the_next_round(void **state)
     struct sdp_plan p;
     (void)state;
     sdp_plan_init(&p);
-    assert_int_equal(bind_video(&p, 1, true), 0);
-    assert_int_equal(bind_video(&p, 2, true), 1);
-    assert_string_equal(offer_round(&p), "SS");
+    assert_int_equal(sdp_plan_add_data(&p), 0);
+    assert_int_equal(bind_video(&p, 1, true), 1);
+    assert_int_equal(bind_video(&p, 2, true), 2);
+    assert_string_equal(offer_round(&p), "DSS");
     assert_int_equal(sdp_plan_unbind(&p, 1), 0); /* the offer on its way still shows it */
     sdp_plan_commit(&p);
     assert_int_equal(sdp_plan_free(&p, SDP_KIND_VIDEO), 0);
     assert_int_equal(bind_video(&p, 3, false), -ENOSPC);
-    assert_string_equal(offer_round(&p), "IS");
+    assert_string_equal(offer_round(&p), "DXS");
     assert_int_equal(sdp_plan_unbind(&p, 2), 0);
     sdp_plan_commit(&p);
-    assert_int_equal(bind_video(&p, 3, false), 0);
+    assert_int_equal(bind_video(&p, 3, false), 1);
     assert_int_equal(bind_video(&p, 4, false), -ENOSPC);
-    assert_string_equal(offer_round(&p), "SI");
+    assert_string_equal(offer_round(&p), "DSX");
     sdp_plan_commit(&p);
-    assert_int_equal(bind_video(&p, 4, false), 1);
+    assert_int_equal(bind_video(&p, 4, false), 2);
     sdp_plan_commit(&p); /* nothing under way: nothing changes */
-    assert_int_equal(sdp_plan_find(&p, 4), 1);
+    assert_int_equal(sdp_plan_find(&p, 4), 2);
+    sdp_plan_done(&p);
+}
+
+/* The BUNDLE group goes by the first section: it cannot be stopped, nor carry another track. */
+static void a_first_section_of_media_is_used_once(void **state)
+{
+    struct sdp_plan p;
+    (void)state;
+    sdp_plan_init(&p);
+    assert_int_equal(bind_video(&p, 1, true), 0);
+    assert_string_equal(offer_round(&p), "S");
+    sdp_plan_commit(&p);
+    assert_int_equal(sdp_plan_unbind(&p, 1), 0);
+    assert_string_equal(offer_round(&p), "I");
+    sdp_plan_commit(&p);
+    assert_int_equal(sdp_plan_free(&p, SDP_KIND_VIDEO), 0);
+    assert_int_equal(bind_video(&p, 2, true), 1);
+    assert_string_equal(offer_round(&p), "IS");
+    sdp_plan_commit(&p);
+    assert_string_equal(offer_round(&p), "IS");
     sdp_plan_done(&p);
 }
 
@@ -358,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sections_grow_and_are_reused_in_order),
         cmocka_unit_test(changes_under_way_wait_for_the_next_round),
+        cmocka_unit_test(a_first_section_of_media_is_used_once),
         cmocka_unit_test(strings_are_copies),
         cmocka_unit_test(bad_tracks_are_refused),
         cmocka_unit_test(two_hundred_and_fifty_six_sections_and_no_more),
