@@ -379,9 +379,7 @@ for (const [name, Stack] of [
         const room = await server.createRoom();
         const ada = await Person.join(chromium, server, room, 'Ada');
         const adaId = await ada.page.evaluate(() => window.fanlight.room.localParticipant.identity);
-        await until('Ada publishes', () =>
-            ada.page.evaluate(() => window.fanlight.room.localParticipant.trackPublications.size === 2),
-        );
+        await ada.publishes();
 
         const viewer = await Stack.make('recvonly');
         const viewing = await post(`/whep/${room.code}/${adaId}`, viewer, await token('viewer', room.code));

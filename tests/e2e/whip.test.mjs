@@ -111,6 +111,7 @@ test('a WHEP viewer sees and hears somebody of the web client, through an ICE re
     assert.ok(early.headers['retry-after']);
     await early.page.close();
     const person = await Person.join(chromium, server, room, 'Ada');
+    await person.publishes();
     const identity = await person.page.evaluate(() => window.fanlight.room.localParticipant.identity);
     for (const path of [`/whep/${room.code}`, `/whep/${room.code}/${identity}`]) {
         const tv = await until('something to see', async () => {

@@ -32,6 +32,16 @@ export class Person {
         );
     }
 
+    /** Waits until that many tracks are published, and others can be given them. */
+    publishes(n = 2) {
+        return until(`${this.name} publishes`, () =>
+            this.page.evaluate((many) => {
+                const all = [...window.fanlight.room.localParticipant.trackPublications.values()];
+                return all.filter((p) => p.trackSid).length === many;
+            }, n),
+        );
+    }
+
     /** What is received of each other participant: {name: {camera: stats, microphone: stats, ...}}. */
     received() {
         return this.page.evaluate(async () => {
