@@ -75,7 +75,8 @@ static void refuse(struct codec *c, uint16_t code)
     wslay_event_shutdown_read(c->wslay);
 }
 
-/* The length of the whole message is checked here: without buffering wslay looks at each frame alone. */
+/* The length of the whole message is checked here: without buffering wslay looks at each frame alone. It also
+ * takes half a code for none (RFC 6455, section 5.5.1). */
 static void on_frame_start(
     wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
 {
@@ -84,6 +85,8 @@ static void on_frame_start(
     c->control = wslay_is_ctrl_frame(frame->opcode);
     if (!c->control && !c->muted && frame->payload_length > c->max - c->len)
         refuse(c, WSLAY_CODE_MESSAGE_TOO_BIG);
+    if (frame->opcode == WSLAY_CONNECTION_CLOSE && frame->payload_length == 1)
+        refuse(c, WSLAY_CODE_PROTOCOL_ERROR);
 }
 
 /* Grows with what arrived, not with what a header promised. */

@@ -203,6 +203,11 @@ static void a_close_frame_with_an_impossible_code_is_a_protocol_error(void **sta
     assert_closed_with(*state, input(*state, FIN | CLOSE, "\x03\xee"), 1002); /* 1006 */
 }
 
+static void a_close_frame_with_half_a_code_is_a_protocol_error(void **state)
+{
+    assert_closed_with(*state, input(*state, FIN | CLOSE, "\x03"), 1002);
+}
+
 static void text_that_is_not_utf8_is_refused(void **state)
 {
     assert_closed_with(*state, input(*state, FIN | TEXT, "ok\xff"), 1007);
@@ -355,6 +360,7 @@ int main(void)
         EACH(a_long_ping_is_a_protocol_error),
         EACH(a_length_in_too_many_bytes_is_a_protocol_error),
         EACH(a_close_frame_with_an_impossible_code_is_a_protocol_error),
+        EACH(a_close_frame_with_half_a_code_is_a_protocol_error),
         EACH(text_that_is_not_utf8_is_refused),
         EACH(text_that_ends_inside_a_character_is_refused),
         EACH(a_surrogate_is_refused),
