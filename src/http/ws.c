@@ -255,10 +255,9 @@ static bool close_complete(const struct ws *w)
     return w->state == WS_CLOSING && (codec_close_received(w->codec) || w->cause == WS_CAUSE_PROTOCOL);
 }
 
-static void flush(struct ws *w)
+/* Gives the kernel what it takes of the queue. false: it takes no more for now, or the socket ended. */
+static bool write_queue(struct ws *w)
 {
-    if (w->fd < 0 || w->state == WS_ENDED || w->reading)
-        return;
     while (!list_empty(&w->queue)) {
         struct iovec iov[2 * IOV_MAX_ITEMS];
         struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)gather(w, iov)};
@@ -267,24 +266,43 @@ static void flush(struct ws *w)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             want_write(w, true);
-            return;
+            return false;
         }
         if (n < 0) {
             end(w, 1006, WS_CAUSE_LOST);
-            return;
+            return false;
         }
         take_sent(w, (size_t)n);
     }
+    return true;
+}
+
+static void flush(struct ws *w)
+{
+    if (w->fd < 0 || w->state == WS_ENDED || w->reading || !write_queue(w))
+        return;
     want_write(w, false);
     if (close_complete(w))
         end(w, w->code, w->cause);
 }
 
+static bool fits(const struct ws *w, size_t size)
+{
+    return w->queued == 0 || w->queued + size <= w->http->config.queue_max;
+}
+
 /* Room for size bytes more? Otherwise the socket ends. An empty queue takes one message of any size: a peer
- * that has read all it was sent is not slow. */
+ * that has read all it was sent is not slow. Nor is one that asked so much at once that the answers, which
+ * wait for the end of its input, fill the queue: they go out first. */
 static int queue_room(struct ws *w, size_t size)
 {
-    if (w->queued == 0 || w->queued + size <= w->http->config.queue_max)
+    if (fits(w, size))
+        return 0;
+    if (w->reading && !w->want_write && w->state != WS_ENDED)
+        write_queue(w);
+    if (w->state == WS_ENDED)
+        return -EPIPE;
+    if (fits(w, size))
         return 0;
     end(w, 1006, WS_CAUSE_SLOW);
     return -ENOBUFS;

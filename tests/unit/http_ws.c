@@ -381,6 +381,26 @@ static void a_queue_that_is_not_full_is_kept(void **state)
     client_close(c);
 }
 
+static void a_burst_of_questions_is_not_slowness(void **state)
+{
+    enum { COUNT = 2000 };
+    struct http_config config = {.queue_max = 65536};
+    static uint8_t pings[COUNT * 6];
+    (void)state;
+    struct server *s = server_start(&config);
+    struct client *c = open_ws(s);
+    for (size_t i = 0; i < COUNT; i++) {
+        pings[i * 6] = FIN | PING;
+        pings[i * 6 + 1] = 0x80;
+    }
+    client_send(c, pings, sizeof pings);
+    for (int i = 0; i < COUNT; i++)
+        assert_frame(c, FIN | PONG, "", 0);
+    assert_int_equal(server_get(s, &s->closed), 0);
+    client_close(c);
+    server_free(s);
+}
+
 static void pings_that_are_never_read_end_the_socket(void **state)
 {
     struct http_config config = {.queue_max = 65536};
@@ -560,6 +580,7 @@ int main(void)
         EACH(others_do_not_notice),
         EACH(a_peer_that_does_not_read_is_closed),
         EACH(a_queue_that_is_not_full_is_kept),
+        cmocka_unit_test(a_burst_of_questions_is_not_slowness),
         cmocka_unit_test(pings_that_are_never_read_end_the_socket),
         cmocka_unit_test(the_configured_limits_hold),
         EACH(a_client_that_is_gone_before_the_upgrade_is_reported),
