@@ -6,6 +6,10 @@
 #include "base/cursor.h"
 #include "base/limits.h"
 
+enum {
+    LENGTH_DIGITS = 18, /* of a Content-Length */
+};
+
 static const struct head_check more = {.verdict = HEAD_MORE};
 static const struct head_check ok = {.verdict = HEAD_OK};
 
@@ -91,8 +95,62 @@ static struct head_check check_request_line(struct cursor line, bool *ret_host)
     return check_version(line, ret_host);
 }
 
-/* field-name ":" field-value; *host is set when it is the Host field. */
-static struct head_check check_field(struct cursor line, bool *host)
+/* What the fields of one head may have once. */
+struct fields_seen {
+    bool host, length, encoding;
+};
+
+static bool name_is(struct cursor name, const char *text)
+{
+    size_t len = strlen(text);
+    return cursor_left(&name) == len && strncasecmp((const char *)name.p, text, len) == 0;
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* RFC 9110, section 8.6: digits, and so few that no reader of them overflows. */
+static bool is_length(struct cursor value)
+{
+    while (cursor_left(&value) && is_space(value.p[0]))
+        cursor_skip(&value, 1);
+    while (cursor_left(&value) && is_space(value.end[-1]))
+        value.end--;
+    size_t len = cursor_left(&value);
+    while (cursor_left(&value)) {
+        uint8_t c = cursor_u8(&value);
+        if (c < '0' || c > '9')
+            return false;
+    }
+    return len > 0 && len <= LENGTH_DIGITS;
+}
+
+/* Two lengths, or two hosts, are two readings of one request, and whoever stands in front of us may have
+ * taken the other one (RFC 9112, sections 3.2, 6.3 and 11.2). */
+static struct head_check check_framing(struct cursor name, struct cursor value, struct fields_seen *seen)
+{
+    if (name_is(name, "host")) {
+        if (seen->host)
+            return malformed("The request has two Host headers.");
+        seen->host = true;
+    } else if (name_is(name, "content-length")) {
+        if (seen->length)
+            return malformed("The request has two Content-Length headers.");
+        if (!is_length(value))
+            return malformed("The Content-Length is not a number of bytes.");
+        seen->length = true;
+    } else if (name_is(name, "transfer-encoding")) {
+        seen->encoding = true;
+    }
+    if (seen->length && seen->encoding)
+        return malformed("The request has both a Content-Length and a Transfer-Encoding.");
+    return ok;
+}
+
+/* field-name ":" field-value */
+static struct head_check check_field(struct cursor line, struct fields_seen *seen)
 {
     bool found;
     if (line.p[0] == ' ' || line.p[0] == '\t')
@@ -100,25 +158,24 @@ static struct head_check check_field(struct cursor line, bool *host)
     struct cursor name = cut(&line, ':', &found);
     if (!found || !all_tokens(name))
         return malformed("A header field has no name.");
-    if (cursor_left(&name) == 4 && strncasecmp((const char *)name.p, "host", 4) == 0)
-        *host = true;
+    struct cursor value = line;
     while (cursor_left(&line)) {
         uint8_t c = cursor_u8(&line);
         if ((c < ' ' && c != '\t') || c == 0x7f)
             return malformed("A header field contains a control character.");
     }
-    return ok;
+    return check_framing(name, value, seen);
 }
 
 /* The fields behind the request line. */
 static struct head_check check_fields(struct cursor c, bool need_host)
 {
     struct cursor line;
-    bool host = false;
+    struct fields_seen seen = {0};
     while (next_line(&c, &line)) {
         if (cursor_left(&line) == 0)
-            return host || !need_host ? ok : malformed("The request has no Host header.");
-        struct head_check field = check_field(line, &host);
+            return seen.host || !need_host ? ok : malformed("The request has no Host header.");
+        struct head_check field = check_field(line, &seen);
         if (field.verdict != HEAD_OK)
             return field;
     }

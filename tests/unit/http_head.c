@@ -79,6 +79,29 @@ static void malformed_heads_are_refused(void **state)
     assert_int_equal(http_head_check((const uint8_t *)"GET / HTTP/1.1\r\nX: a\0b\r\n", 25).verdict, HEAD_BAD);
 }
 
+static void bodies_of_two_lengths_are_refused(void **state)
+{
+    (void)state;
+    assert_ok("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12 \r\n\r\n");
+    assert_ok("POST / HTTP/1.1\r\nHost: x\r\ncontent-length:999999999999999999\r\n\r\n");
+    assert_ok("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1 2\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000000000\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nCONTENT-LENGTH: 6\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n", 400);
+    assert_bad("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n", 400);
+}
+
+static void a_second_host_is_refused(void **state)
+{
+    (void)state;
+    assert_bad("GET / HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n", 400);
+}
+
 static void other_versions_are_refused(void **state)
 {
     (void)state;
@@ -133,6 +156,8 @@ int main(void)
         cmocka_unit_test(whole_heads_pass),
         cmocka_unit_test(what_follows_the_head_is_not_looked_at),
         cmocka_unit_test(malformed_heads_are_refused),
+        cmocka_unit_test(bodies_of_two_lengths_are_refused),
+        cmocka_unit_test(a_second_host_is_refused),
         cmocka_unit_test(other_versions_are_refused),
         cmocka_unit_test(a_request_line_of_64_kib_passes_and_a_longer_one_does_not),
         cmocka_unit_test(fields_without_end_are_refused),
