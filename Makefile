@@ -81,7 +81,9 @@ FUZZ        := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 TOOL_SRC    := $(wildcard tests/tools/*.c)
 TOOLS       := $(TOOL_SRC:%.c=$(B)/%)
 BENCH_SRC   := $(wildcard bench/*.c)
-BENCH       := $(BENCH_SRC:bench/%.c=$(B)/bench/%)
+# those that people run for themselves are fanlight-floor and fanlight-load
+bench_bin    = $(B)/$(if $(filter floor load,$(1)),fanlight-$(1),bench/$(1))
+BENCH       := $(foreach t,$(BENCH_SRC:bench/%.c=%),$(call bench_bin,$(t)))
 BENCH_PARTS := $(wildcard bench/*/*.c)
 
 .PHONY: all run deps deps-test test test-c test-programs lint format bench install uninstall clean web \
@@ -155,8 +157,8 @@ $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call program_rule,$(B)/tests/u
 $(foreach t,$(TOOL_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
     $(call archives,$(call link_line,$(t))),)))
 # a bench program also links the parts in folders of bench/ that it calls
-$(foreach t,$(BENCH_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
-    $(B)/lib/bench.a $(call archives,$(call link_line,$(t))),)))
+$(foreach t,$(BENCH_SRC:bench/%.c=%),$(eval $(call program_rule,$(call bench_bin,$(t)),$(B)/obj/bench/$(t).o,\
+    $(B)/lib/bench.a $(call archives,$(call link_line,bench/$(t).c)),)))
 
 # ---- fuzz targets: clang, their own objects ---------------------------------------
 FB          := $(B)/fuzz
