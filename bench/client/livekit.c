@@ -34,6 +34,7 @@ static int make_token(const struct livekit_join *j, char **ret)
     auth_grants_init(&g);
     g.has_video = true;
     g.video.room_join = true;
+    g.video.hidden = j->hidden;
     int err = auth_text_set(&g.identity, j->identity);
     if (!err)
         err = auth_text_set(&g.video.room, j->room);
@@ -194,10 +195,11 @@ int livekit_open(struct loop *loop, const struct livekit_join *join, const struc
     int err = make_token(join, &token);
     if (!err)
         err = make_target(join, &target);
+    if (!err && ret_open_us)
+        *ret_open_us = clock_now_us();
     if (!err) {
-        if (ret_open_us)
-            *ret_open_us = clock_now_us();
-        err = websocket_open(loop, &join->server, target, token, &websocket_callbacks, l, &l->ws);
+        const struct websocket_request request = {.target = target, .bearer = token};
+        err = websocket_open(loop, &join->server, &request, &websocket_callbacks, l, &l->ws);
     }
     free(token);
     free(target);

@@ -24,6 +24,7 @@ struct livekit_join {
     const char *key, *secret; /* the API key that signs the token */
     const char *room, *identity;
     bool auto_subscribe;
+    bool hidden;       /* the others are not told of it */
     const char *offer; /* id 1 */
     /* tracks to be published, announced with the join; NULL if there are none */
     Livekit__AddTrackRequest **tracks;

@@ -4,14 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/rand.h"
 #include "base/strbuf.h"
 #include "bytes.h"
+#include "dial.h"
 #include "frame.h"
 #include "tls/digest.h"
 
@@ -136,7 +135,7 @@ void websocket_close(struct websocket *w, uint16_t code)
 
 /* ---- the handshake (RFC 6455, section 4.1) ---- */
 
-static int ask(struct websocket *w, const struct addr *server, const char *target, const char *bearer)
+static int ask(struct websocket *w, const struct addr *server, const struct websocket_request *r)
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     uint8_t nonce[KEY_SIZE], hash[DIGEST_SHA1_SIZE];
@@ -150,9 +149,11 @@ static int ask(struct websocket *w, const struct addr *server, const char *targe
     strbuf_addf(&s,
         "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
-        target, addr_text(server, host), key);
-    if (bearer)
-        strbuf_addf(&s, "Authorization: Bearer %s\r\n", bearer);
+        r->target, addr_text(server, host), key);
+    if (r->bearer)
+        strbuf_addf(&s, "Authorization: Bearer %s\r\n", r->bearer);
+    if (r->protocol)
+        strbuf_addf(&s, "Sec-WebSocket-Protocol: %s\r\n", r->protocol);
     strbuf_add(&s, "\r\n");
     int err = strbuf_ok(&s) ? bytes_add(&w->out, s.text, s.len) : -ENOMEM;
     strbuf_done(&s);
@@ -299,11 +300,9 @@ static void ready(void *arg, uint32_t events, int64_t now_us)
     struct websocket *w = arg;
     (void)now_us;
     if (w->state == WEBSOCKET_CONNECTING) {
-        int err = 0;
-        socklen_t len = sizeof err;
-        getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+        int err = dial_result(w->fd);
         if (err) {
-            end(w, strerror(err));
+            end(w, strerror(-err));
             return;
         }
         w->state = WEBSOCKET_ASKING;
@@ -314,28 +313,7 @@ static void ready(void *arg, uint32_t events, int64_t now_us)
         input(w);
 }
 
-/* A socket on its way to the server: a descriptor, or -errno. */
-static int dial(const struct addr *server)
-{
-    struct sockaddr_in6 v6;
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(server->port)};
-    bool is_v4 = addr_is_v4(server);
-    addr_to_sockaddr(server, &v6);
-    memcpy(&v4.sin_addr, server->ip + 12, 4);
-    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
-    if (fd < 0)
-        return -errno;
-    const void *to = is_v4 ? (const void *)&v4 : (const void *)&v6;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ||
-        (connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) < 0 && errno != EINPROGRESS)) {
-        int err = -errno;
-        close(fd);
-        return err;
-    }
-    return fd;
-}
-
-int websocket_open(struct loop *loop, const struct addr *server, const char *target, const char *bearer,
+int websocket_open(struct loop *loop, const struct addr *server, const struct websocket_request *request,
     const struct websocket_ops *ops, void *arg, struct websocket **ret)
 {
     struct websocket *w = calloc(1, sizeof *w);
@@ -348,8 +326,8 @@ int websocket_open(struct loop *loop, const struct addr *server, const char *tar
         .in = {.max = WEBSOCKET_MESSAGE_MAX + READ_SIZE + FRAME_HEAD_MAX},
         .out = {.max = WEBSOCKET_QUEUE_MAX},
         .message = {.max = WEBSOCKET_MESSAGE_MAX}};
-    w->fd = dial(server);
-    int err = w->fd < 0 ? w->fd : ask(w, server, target, bearer);
+    w->fd = dial_tcp(server);
+    int err = w->fd < 0 ? w->fd : ask(w, server, request);
     if (!err && !(w->watch = loop_fd_add(loop, w->fd, w->events, ready, w)))
         err = -errno;
     if (err) {

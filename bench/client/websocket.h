@@ -22,9 +22,15 @@ struct websocket_ops {
     void (*closed)(void *arg, const char *why); /* once and last; also when opening fails */
 };
 
-/* Connects and asks for target ("/path?query"); bearer is a token or NULL. ops and arg must outlive the
- * socket. 0 or -errno (nothing will be called). */
-int websocket_open(struct loop *loop, const struct addr *server, const char *target, const char *bearer,
+struct websocket_request {
+    const char *target;   /* "/path?query" */
+    const char *bearer;   /* a token, or NULL */
+    const char *protocol; /* the subprotocol that is asked for ("janus-protocol"), or NULL */
+};
+
+/* Connects. ops and arg must outlive the socket; the request is needed during the call only. 0 or -errno
+ * (nothing will be called). */
+int websocket_open(struct loop *loop, const struct addr *server, const struct websocket_request *request,
     const struct websocket_ops *ops, void *arg, struct websocket **ret);
 void websocket_free(struct websocket *w); /* hangs up without a word; NULL is allowed */
 
