@@ -58,7 +58,7 @@ function Lines({ lines, onRetry }: { lines: ChatLine[]; onRetry: (id: string) =>
         </p>
       )}
       {lines.map((line, index) => (
-        <Line key={line.id} line={line} first={!together(lines[index - 1], line)} onRetry={onRetry} />
+        <Line key={`${line.identity}/${line.id}`} line={line} first={!together(lines[index - 1], line)} onRetry={onRetry} />
       ))}
     </div>
   )
@@ -96,7 +96,7 @@ function Line({ line, first, onRetry }: { line: ChatLine; first: boolean; onRetr
       {line.state === 'failed' && (
         <button type="button" onClick={() => onRetry(line.id)} className="mt-1 flex items-center gap-1.5 text-xs text-stop-bright hover:underline">
           <Icon name="alert" className="size-4" />
-          Not sent. Try again
+          {line.problem} Try again
         </button>
       )}
     </div>

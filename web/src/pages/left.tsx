@@ -25,6 +25,7 @@ export function LeftPage({ code, ending, onRejoin, onHome }: LeftPageProps) {
           <h1 className="mt-7 text-3xl font-bold tracking-tight text-balance text-paper">{ending.title}</h1>
           <p className="mt-3 max-w-md leading-relaxed text-ink-300">{ending.text}</p>
         </div>
+        {ending.unsent && ending.unsent.length > 0 && <Unsent lines={ending.unsent} />}
         <div className="mt-8 flex flex-wrap justify-center gap-3">
           <Button
             testId="rejoin"
@@ -45,5 +46,22 @@ export function LeftPage({ code, ending, onRejoin, onHome }: LeftPageProps) {
         </p>
       </main>
     </div>
+  )
+}
+
+/** What was written and not sent: to be copied from here, since it is kept nowhere else. */
+function Unsent({ lines }: { lines: string[] }) {
+  return (
+    <section role="alert" data-testid="unsent" className="mt-6 w-full max-w-md rounded-2xl bg-ink-900 p-4 text-left text-sm">
+      <h2 className="font-semibold text-paper">
+        {lines.length === 1 ? 'A line you wrote was not sent' : `${lines.length} lines you wrote were not sent`}
+      </h2>
+      <ul className="mt-2 max-h-48 space-y-2 overflow-y-auto break-words whitespace-pre-wrap text-ink-300">
+        {lines.map((line, index) => (
+          // oxlint-disable-next-line react/no-array-index-key -- the list never changes
+          <li key={index}>{line}</li>
+        ))}
+      </ul>
+    </section>
   )
 }

@@ -1,7 +1,7 @@
 // The room's chat: text streams on the topic that LiveKit's own components
 // use, so that other clients in the room take part.
 
-import type { Room } from 'livekit-client'
+import { ConnectionState, RoomEvent, type Room } from 'livekit-client'
 import { Store } from './store'
 
 const topic = 'lk.chat'
@@ -12,6 +12,15 @@ export const maxChatLength = 4000
 /** Lines kept for display; older ones are forgotten. */
 const maxLines = 500
 
+/** Lines of one's own that wait for the connection; more are refused. */
+export const maxWaiting = 50
+
+/** Between two looks whether livekit-client has connected anew: no event tells. */
+const lookMs = 50
+
+/** Names a line to its receivers: one that is sent again is shown once. */
+const lineKey = 'line'
+
 export interface ChatLine {
   id: string
   identity: string
@@ -21,6 +30,8 @@ export interface ChatLine {
   at: number
   own: boolean
   state: 'sending' | 'sent' | 'failed'
+  /** Why it failed, in words. */
+  problem?: string
 }
 
 export interface ChatState {
@@ -30,20 +41,35 @@ export interface ChatState {
   unread: number
 }
 
+/**
+ * Lines are sent one after the other, and only while the room is connected:
+ * livekit-client takes what is sent while it connects anew, and then drops it.
+ */
 export class Chat {
   readonly store = new Store<ChatState>({ lines: [], open: false, unread: 0 })
   readonly #room: Room
-  #count = 0
+  /** What is to be sent, in order; the first may be on its way. */
+  readonly #waiting: Pick<ChatLine, 'id' | 'text'>[] = []
+  #sending = false
+  #look: ReturnType<typeof setTimeout> | undefined
+  #closed = false
+  /** How often the connection was lost. */
+  #breaks = 0
 
   constructor(room: Room) {
     this.#room = room
     room.registerTextStreamHandler(topic, async (reader, { identity }) => {
       try {
         const text = await reader.readAll()
-        this.#receive(reader.info.id, identity, text, reader.info.timestamp)
+        const { id, attributes, timestamp } = reader.info
+        this.#receive(attributes?.[lineKey] ?? id, identity, text, timestamp)
       } catch {
         // The sender went away in the middle of the line.
       }
+    })
+    room.on(RoomEvent.ConnectionStateChanged, (state) => {
+      if (state === ConnectionState.Connected) void this.#deliver()
+      else this.#breaks++
     })
   }
 
@@ -51,32 +77,77 @@ export class Chat {
     this.store.update(open ? { open, unread: 0 } : { open })
   }
 
-  async send(text: string): Promise<void> {
+  /** Shows a line, and sends it when it can be sent. */
+  send(text: string): void {
     const { identity, name } = this.#room.localParticipant
-    const id = `own-${++this.#count}`
+    const id = randomId()
     this.#add({ id, identity, name: name || identity, text, at: Date.now(), own: true, state: 'sending' })
-    await this.#deliver(id, text)
+    this.#enqueue(id, text)
   }
 
   /** Tries a line again that could not be sent. */
-  async retry(id: string): Promise<void> {
+  retry(id: string): void {
     const line = this.store.value.lines.find((each) => each.id === id && each.state === 'failed')
     if (!line) return
     this.#mark(id, 'sending')
-    await this.#deliver(id, line.text)
+    this.#enqueue(id, line.text)
   }
 
-  async #deliver(id: string, text: string): Promise<void> {
+  /** The stay is over: nothing more is sent. Returns the texts of the lines that nobody got. */
+  close(): string[] {
+    this.#closed = true
+    for (const { id } of this.#waiting.splice(0)) this.#mark(id, 'failed', 'The call ended before this was sent.')
+    return this.store.value.lines.filter((line) => line.state === 'failed').map((line) => line.text)
+  }
+
+  #enqueue(id: string, text: string): void {
+    if (this.#closed) return this.#mark(id, 'failed', 'The call has ended.')
+    if (this.#waiting.length >= maxWaiting) return this.#mark(id, 'failed', 'Too many lines are waiting for the connection.')
+    this.#waiting.push({ id, text })
+    void this.#deliver()
+  }
+
+  /** Whether a line would be sent now. The room is called connected a while before. */
+  #up(): boolean {
+    return this.#room.state === ConnectionState.Connected && !this.#room.engine['attemptingReconnect']
+  }
+
+  /** Sends what waits, as long as the connection stands. */
+  async #deliver(): Promise<void> {
+    if (this.#sending) return
+    this.#sending = true
+    while (this.#up()) {
+      const line = this.#waiting[0]
+      if (!line) break
+      const breaks = this.#breaks
+      const state = await this.#put(line)
+      if (this.#closed) break
+      // Nobody knows what became of a line that was on its way when the connection broke.
+      if (this.#breaks !== breaks || !this.#up()) continue
+      this.#waiting.shift()
+      this.#mark(line.id, state, state === 'failed' ? 'Not sent.' : undefined)
+    }
+    this.#sending = false
+    if (this.#waiting.length > 0 && this.#room.state === ConnectionState.Connected) this.#lookAgain()
+  }
+
+  #lookAgain(): void {
+    clearTimeout(this.#look)
+    this.#look = setTimeout(() => void this.#deliver(), lookMs)
+  }
+
+  async #put({ id, text }: Pick<ChatLine, 'id' | 'text'>): Promise<'sent' | 'failed'> {
     try {
-      await this.#room.localParticipant.sendText(text, { topic })
-      this.#mark(id, 'sent')
+      await this.#room.localParticipant.sendText(text, { topic, attributes: { [lineKey]: id } })
+      return 'sent'
     } catch {
-      this.#mark(id, 'failed')
+      return 'failed'
     }
   }
 
   #receive(id: string, identity: string, text: string, at: number): void {
     if (!text.trim()) return
+    if (this.store.value.lines.some((line) => line.id === id && line.identity === identity)) return
     const name = this.#room.remoteParticipants.get(identity)?.name || identity
     this.#add({ id, identity, name, text, at: at || Date.now(), own: false, state: 'sent' })
   }
@@ -89,8 +160,13 @@ export class Chat {
     })
   }
 
-  #mark(id: string, state: ChatLine['state']): void {
+  #mark(id: string, state: ChatLine['state'], problem?: string): void {
     const { lines } = this.store.value
-    this.store.update({ lines: lines.map((line) => (line.id === id ? { ...line, state } : line)) })
+    this.store.update({ lines: lines.map((line) => (line.own && line.id === id ? { ...line, state, problem } : line)) })
   }
+}
+
+/** Unlike crypto.randomUUID also there where the page is not secure. */
+function randomId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -103,7 +103,7 @@ export class Session {
         // A failed first connection is thrown by connect() instead.
         if (this.store.value.status === 'connecting') return
         this.store.update({ status: 'ended' })
-        resolve(endingOf(reason))
+        resolve({ ...endingOf(reason), unsent: this.chat.close() })
       })
     })
   }

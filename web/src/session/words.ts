@@ -43,6 +43,8 @@ export function joinWords(error: unknown): Words {
 /** How a session ended; `cause` is stable, for styles and tests. */
 export interface Ending extends Words {
   cause: 'left' | 'duplicate' | 'removed' | 'closed' | 'server' | 'lost'
+  /** Lines of the chat that nobody got. */
+  unsent?: string[]
 }
 
 export function endingOf(reason: DisconnectReason | undefined): Ending {
