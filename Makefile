@@ -86,7 +86,7 @@ bench_bin    = $(B)/$(if $(filter floor load,$(1)),fanlight-$(1),bench/$(1))
 BENCH       := $(foreach t,$(BENCH_SRC:bench/%.c=%),$(call bench_bin,$(t)))
 BENCH_PARTS := $(wildcard bench/*/*.c)
 
-.PHONY: all run deps deps-test test test-c test-programs lint format bench install uninstall clean web \
+.PHONY: all run deps deps-test deps-bench test test-c test-programs lint format bench install uninstall clean web \
         fuzz fuzz-build FORCE
 all: $(B)/fanlight
 
@@ -189,6 +189,10 @@ deps:
 	@tests/deps/install
 deps-test:
 	@tests/deps/install --test
+# the peer that bench/compare runs beside the server, and what draws
+deps-bench:
+	@tests/deps/install --bench
+	@bench/janus/build-srtp build/janus-srtp
 
 # pkg-config and protoc-c may be installed by `deps`, so the build that needs them is a second make
 run: deps
