@@ -34,17 +34,12 @@ const char *srtp_library_name(void)
 
 void srtp_prepare(void)
 {
-    srtp_backend_libsrtp2_prepare();
-    (void)backend_of(wanted);
+    if (backend_of(wanted) == &srtp_backend_libsrtp2)
+        srtp_backend_libsrtp2_prepare();
 }
 
-const struct srtp_backend *srtp_backend_tx(enum srtp_profile p)
+const struct srtp_backend *srtp_backend_of(enum srtp_profile p)
 {
     const struct srtp_backend *b = backend_of(wanted);
     return b->supports(p) ? b : NULL;
-}
-
-const struct srtp_backend *srtp_backend_rx(enum srtp_profile p)
-{
-    return srtp_backend_libsrtp2.supports(p) ? &srtp_backend_libsrtp2 : NULL;
 }

@@ -9,12 +9,14 @@ struct srtp_backend {
     const char *name;
     bool (*supports)(enum srtp_profile p);
 
-    /* Keys of one direction. 0 or -errno. Those of receiving are NULL in a back end that only sends. */
+    /* Keys of one direction. 0 or -errno. */
     int (*rx_new)(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, void **ret);
     void (*rx_free)(void *rx);
-    /* In place; index is the one that the window expects. 0, -EBADMSG, -EINVAL, -EKEYEXPIRED, -ENOMEM; a
-     * library with windows of its own may also say -EALREADY or -ESTALE. */
-    int (*rx_rtp)(void *rx, uint32_t ssrc, uint64_t index, uint8_t *packet, size_t *len);
+    /* In place; index is the one that the window expects, header_len that of the RTP header with its
+     * extensions, behind which there is room for the trailer at least. 0, -EBADMSG, -EINVAL, -EKEYEXPIRED,
+     * -ENOMEM, -EIO; a library with windows of its own may also say -EALREADY or -ESTALE. */
+    int (*rx_rtp)(void *rx, uint32_t ssrc, uint64_t index, size_t header_len, uint8_t *packet, size_t *len);
+    /* SRTCP with the E bit, and room for the trailer behind the first 8 bytes. */
     int (*rx_rtcp)(void *rx, uint32_t ssrc, uint32_t index, uint8_t *packet, size_t *len);
     void (*rx_ssrc_del)(void *rx, uint32_t ssrc); /* also for an SSRC never seen */
 
@@ -37,9 +39,8 @@ extern const struct srtp_backend srtp_backend_evp;
 
 void srtp_backend_libsrtp2_prepare(void); /* as srtp_prepare */
 
-/* The one that srtp_use chose for sending, and the one for receiving; NULL for an unknown profile. */
-const struct srtp_backend *srtp_backend_tx(enum srtp_profile p);
-const struct srtp_backend *srtp_backend_rx(enum srtp_profile p);
+/* The one that srtp_use chose; NULL for an unknown profile. */
+const struct srtp_backend *srtp_backend_of(enum srtp_profile p);
 
 /* Test programs compare back ends with these. */
 int srtp_rx_new_with(const struct srtp_backend *b, enum srtp_profile profile, const uint8_t *key,

@@ -1,26 +1,22 @@
-/* The libipsec-mb back end: sending only.
+/* The libipsec-mb back end: managers, keys, sending. ipsecmb_rx.c receives.
  *
  * GCM runs a packet at a time: its own parallelism is inside the packet. AES-CM's HMAC-SHA1 is a chain, so
  * many packets run side by side in vector lanes. A pass over the lanes takes as long for one packet as for
  * all of them; what does not fill a pass is left to a second manager with fewer lanes, on the SHA
  * instructions where the processor has them.
  *
- * Managers keep state, so each thread has its own; they are made when the first AES-CM packet is sent
- * (0.5 ms, 400 KB). Whole passes are finished before a call returns: nothing waits in a manager. */
+ * Managers keep state, so each thread has its own; they are made with the first AES-CM packet (0.5
+ * ms, 400 KB). Whole passes are finished before a call returns: nothing waits in a manager. */
 #include "srtp/backend.h"
 #ifdef SRTP_IPSECMB
 
-#define NO_COMPAT_IMB_API_053
-#include <intel-ipsec-mb.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include "srtp/session.h"
+#include "srtp/ipsecmb.h"
 
-#define LINE         64  /* bytes that keys are aligned to */
 #define CM_RUN       64  /* AES-CM packets handed over at once: four passes over 16 lanes */
-#define CM_SCHEDULE  176 /* bytes of AES-128 round keys */
 #define CM_SCHEDULES 240 /* bytes that an AES-128 key expansion may write */
 #define SHA1_BLOCK   64
 #define SHA1_SIZE    20
@@ -32,7 +28,7 @@ struct gcm_key {
 };
 
 struct cm_key {
-    _Alignas(16) uint8_t schedule[CM_SCHEDULE];
+    _Alignas(16) uint8_t schedule[IPSECMB_SCHEDULE];
     uint8_t inner[SHA1_SIZE], outer[SHA1_SIZE]; /* SHA-1 after the first block of either hash of the HMAC */
     uint8_t salt[SRTP_SESSION_SALT];
 };
@@ -45,14 +41,14 @@ struct tx {
 
 struct gcm_tx {
     struct tx tx;
-    _Alignas(LINE) struct gcm_key rtp;
-    _Alignas(LINE) struct gcm_key rtcp;
+    _Alignas(IPSECMB_LINE) struct gcm_key rtp;
+    _Alignas(IPSECMB_LINE) struct gcm_key rtcp;
 };
 
 struct cm_tx {
     struct tx tx;
-    _Alignas(LINE) struct cm_key rtp;
-    _Alignas(LINE) struct cm_key rtcp;
+    _Alignas(IPSECMB_LINE) struct cm_key rtp;
+    _Alignas(IPSECMB_LINE) struct cm_key rtcp;
 };
 
 /* ---- managers ---- */
@@ -178,12 +174,38 @@ static bool supports(enum srtp_profile p)
 
 /* ---- keys ---- */
 
-static void gcm_key_init(struct gcm_key *k, enum srtp_profile p, const struct srtp_session *s)
+IMB_MGR *srtp_ipsecmb_common(void)
+{
+    return common;
+}
+
+IMB_MGR *srtp_ipsecmb_own(void)
+{
+    const struct lanes *l = lanes_own();
+    return l ? l->wide : NULL;
+}
+
+void srtp_ipsecmb_expand_gcm(enum srtp_profile p, const struct srtp_session *s, struct gcm_key_data *ret)
 {
     if (p == SRTP_PROFILE_AEAD_AES_256_GCM)
-        IMB_AES256_GCM_PRE(common, s->key, &k->data);
+        IMB_AES256_GCM_PRE(common, s->key, ret);
     else
-        IMB_AES128_GCM_PRE(common, s->key, &k->data);
+        IMB_AES128_GCM_PRE(common, s->key, ret);
+}
+
+void srtp_ipsecmb_expand_cm(const struct srtp_session *s, uint8_t ret[IPSECMB_SCHEDULE])
+{
+    _Alignas(16) uint8_t encrypt[CM_SCHEDULES], decrypt[CM_SCHEDULES];
+
+    IMB_AES_KEYEXP_128(common, s->key, encrypt, decrypt);
+    memcpy(ret, encrypt, IPSECMB_SCHEDULE);
+    explicit_bzero(encrypt, sizeof encrypt);
+    explicit_bzero(decrypt, sizeof decrypt);
+}
+
+static void gcm_key_init(struct gcm_key *k, enum srtp_profile p, const struct srtp_session *s)
+{
+    srtp_ipsecmb_expand_gcm(p, s, &k->data);
     memcpy(k->salt, s->salt, sizeof k->salt);
 }
 
@@ -201,12 +223,7 @@ static void hash_key(const struct srtp_session *s, uint8_t pad, uint8_t ret[SHA1
 
 static void cm_key_init(struct cm_key *k, const struct srtp_session *s)
 {
-    _Alignas(16) uint8_t encrypt[CM_SCHEDULES], decrypt[CM_SCHEDULES];
-
-    IMB_AES_KEYEXP_128(common, s->key, encrypt, decrypt);
-    memcpy(k->schedule, encrypt, sizeof k->schedule);
-    explicit_bzero(encrypt, sizeof encrypt);
-    explicit_bzero(decrypt, sizeof decrypt);
+    srtp_ipsecmb_expand_cm(s, k->schedule);
     hash_key(s, 0x36, k->inner);
     hash_key(s, 0x5c, k->outer);
     memcpy(k->salt, s->salt, sizeof k->salt);
@@ -217,7 +234,7 @@ static int tx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, 
     bool is_cm = p == SRTP_PROFILE_AES128_CM_SHA1_80;
     size_t size = is_cm ? sizeof(struct cm_tx) : sizeof(struct gcm_tx);
     struct srtp_session rtp, rtcp;
-    struct tx *tx = aligned_alloc(LINE, size);
+    struct tx *tx = aligned_alloc(IPSECMB_LINE, size);
     if (!tx)
         return -ENOMEM;
     int r = srtp_session_derive(p, key, salt, &rtp, &rtcp);
@@ -459,6 +476,11 @@ static int tx_rtcp(void *state, uint32_t ssrc, void *stream, uint32_t index, uin
 const struct srtp_backend srtp_backend_ipsecmb = {
     .name = "ipsecmb",
     .supports = supports,
+    .rx_new = srtp_ipsecmb_rx_new,
+    .rx_free = srtp_ipsecmb_rx_free,
+    .rx_rtp = srtp_ipsecmb_rx_rtp,
+    .rx_rtcp = srtp_ipsecmb_rx_rtcp,
+    .rx_ssrc_del = srtp_ipsecmb_rx_ssrc_del,
     .tx_new = tx_new,
     .tx_free = tx_free,
     .tx_ssrc_add = tx_ssrc_add,

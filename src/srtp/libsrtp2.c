@@ -154,12 +154,13 @@ static int rx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, 
     return 0;
 }
 
-static int rx_rtp(void *state, uint32_t ssrc, uint64_t index, uint8_t *packet, size_t *len)
+static int rx_rtp(void *state, uint32_t ssrc, uint64_t index, size_t header_len, uint8_t *packet, size_t *len)
 {
     struct rx *rx = state;
     int n = (int)*len;
     (void)ssrc;
     (void)index;
+    (void)header_len;
     srtp_err_status_t status = srtp_unprotect(rx->session, packet, &n);
     if (status == srtp_err_status_ok)
         *len = (size_t)n;

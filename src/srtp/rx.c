@@ -5,9 +5,9 @@
 #include "srtp/table.h"
 #include "srtp/window.h"
 
-#define RTP_HEADER  12 /* bytes (RFC 3550, section 5.1) */
-#define RTCP_HEADER 8  /* bytes up to and with the sender's SSRC */
+#define RTCP_HEADER 8 /* bytes up to and with the sender's SSRC */
 #define INDEX_MASK  0x7fffffffu
+#define INDEX_BITS  48 /* of SRTP */
 
 struct rx_stream {
     struct rx_stream *newer, *older; /* in the order of their latest packets */
@@ -27,7 +27,7 @@ struct srtp_rx {
 int srtp_rx_new_with(const struct srtp_backend *b, enum srtp_profile profile, const uint8_t *key,
     const uint8_t *salt, struct srtp_rx **ret)
 {
-    if (!b || !b->rx_new || !b->supports(profile))
+    if (!b || !b->supports(profile))
         return -EINVAL;
     struct srtp_rx *rx = calloc(1, sizeof *rx);
     if (!rx)
@@ -45,7 +45,7 @@ int srtp_rx_new_with(const struct srtp_backend *b, enum srtp_profile profile, co
 
 int srtp_rx_new(enum srtp_profile profile, const uint8_t *key, const uint8_t *salt, struct srtp_rx **ret)
 {
-    return srtp_rx_new_with(srtp_backend_rx(profile), profile, key, salt, ret);
+    return srtp_rx_new_with(srtp_backend_of(profile), profile, key, salt, ret);
 }
 
 /* ---- streams ---- */
@@ -141,26 +141,51 @@ static int verdict(struct srtp_rx *rx, int r, uint64_t *accepted, uint64_t *repl
     return r;
 }
 
-static int take_rtp(struct srtp_rx *rx, uint8_t *packet, size_t *len, uint64_t *ret_index)
+struct rtp_header {
+    size_t len; /* with CSRCs and extensions: what stays clear (RFC 3711, section 3.1) */
+    uint32_t ssrc;
+    uint16_t seq;
+};
+
+/* 0, or -EINVAL: no RTP header, or no room behind it for the trailer. */
+static int read_header(const struct srtp_rx *rx, const uint8_t *packet, size_t len, struct rtp_header *ret)
 {
-    struct cursor c = cursor_of(packet, *len);
+    struct cursor c = cursor_of(packet, len);
     uint8_t first = cursor_u8(&c);
 
     cursor_skip(&c, 1);
-    uint16_t seq = cursor_u16(&c);
+    ret->seq = cursor_u16(&c);
     cursor_skip(&c, 4);
-    uint32_t ssrc = cursor_u32(&c);
-    if (c.bad || first >> 6 != 2 || *len < RTP_HEADER + srtp_profile_rtp_trailer(rx->profile))
+    ret->ssrc = cursor_u32(&c);
+    cursor_skip(&c, (first & 15) * (size_t)4);
+    if (first & 0x10) {
+        cursor_skip(&c, 2);
+        cursor_skip(&c, cursor_u16(&c) * (size_t)4);
+    }
+    if (c.bad || first >> 6 != 2 || cursor_left(&c) < srtp_profile_rtp_trailer(rx->profile))
         return -EINVAL;
+    ret->len = len - cursor_left(&c);
+    return 0;
+}
 
-    struct rx_stream *s = srtp_table_get(&rx->streams, ssrc);
-    uint64_t index = s ? srtp_window_estimate(&s->rtp, seq) : seq;
-    int r = s ? srtp_window_check(&s->rtp, index) : 0;
-    if (r == 0)
-        r = rx->backend->rx_rtp(rx->state, ssrc, index, packet, len);
+static int take_rtp(struct srtp_rx *rx, uint8_t *packet, size_t *len, uint64_t *ret_index)
+{
+    struct rtp_header h;
+    int r = read_header(rx, packet, *len, &h);
     if (r < 0)
         return r;
-    if (!s && !(s = stream_add(rx, ssrc)))
+
+    struct rx_stream *s = srtp_table_get(&rx->streams, h.ssrc);
+    uint64_t index = s ? srtp_window_estimate(&s->rtp, h.seq) : h.seq;
+    if (index >> INDEX_BITS)
+        return -EKEYEXPIRED;
+    if (s)
+        r = srtp_window_check(&s->rtp, index);
+    if (r == 0)
+        r = rx->backend->rx_rtp(rx->state, h.ssrc, index, h.len, packet, len);
+    if (r < 0)
+        return r;
+    if (!s && !(s = stream_add(rx, h.ssrc)))
         return -ENOMEM;
     srtp_window_mark(&s->rtp, index);
     stream_unlink(rx, s);

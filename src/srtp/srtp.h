@@ -31,7 +31,7 @@ size_t srtp_profile_rtp_trailer(enum srtp_profile p);  /* bytes that SRTP adds: 
 size_t srtp_profile_rtcp_trailer(enum srtp_profile p); /* bytes that SRTCP adds: 14 or 20 */
 const char *srtp_profile_name(enum srtp_profile p);    /* "AEAD_AES_128_GCM", ...; "none" */
 
-/* What encrypts. Receiving is libsrtp2's in any case. */
+/* What encrypts and decrypts. */
 enum srtp_library {
     SRTP_LIBRARY_AUTO, /* libipsec-mb if it was built in and knows this processor, otherwise OpenSSL */
     SRTP_LIBRARY_IPSECMB,
@@ -39,13 +39,13 @@ enum srtp_library {
     SRTP_LIBRARY_LIBSRTP,
 };
 
-/* For every srtp_tx made from now on; other threads do not run yet. 0, or -ENOTSUP: not built in, or not for
- * this processor; the choice is then as before. Without a call it is SRTP_LIBRARY_AUTO. */
+/* For every srtp_rx and srtp_tx made from now on; other threads do not run yet. 0, or -ENOTSUP: not built in,
+ * or not for this processor; the choice is then as before. Without a call it is SRTP_LIBRARY_AUTO. */
 int srtp_use(enum srtp_library library);
-const char *srtp_library_name(void); /* of the one that encrypts: "ipsecmb", "openssl", "libsrtp2" */
+const char *srtp_library_name(void); /* of the one in use: "ipsecmb", "openssl", "libsrtp2" */
 
-/* Initialises the cipher libraries, which takes 30 ms; otherwise the first srtp_rx_new or srtp_tx_new does.
- * Any thread. */
+/* Initialises the library in use, which takes libsrtp2 30 ms; otherwise the first srtp_rx_new or srtp_tx_new
+ * does. Any thread. */
 void srtp_prepare(void);
 
 /* ---- incoming ---- */

@@ -72,7 +72,7 @@ int srtp_tx_new_with(const struct srtp_backend *b, enum srtp_profile profile, co
 
 int srtp_tx_new(enum srtp_profile profile, const uint8_t *key, const uint8_t *salt, struct srtp_tx **ret)
 {
-    return srtp_tx_new_with(srtp_backend_tx(profile), profile, key, salt, ret);
+    return srtp_tx_new_with(srtp_backend_of(profile), profile, key, salt, ret);
 }
 
 void srtp_tx_free(struct srtp_tx *tx)

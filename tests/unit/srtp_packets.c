@@ -16,6 +16,7 @@
 #include <strings.h>
 #include "base/cursor.h"
 #include "srtp/backend.h"
+#include "srtp/session.h"
 
 static const enum srtp_profile profiles[] = {
     SRTP_PROFILE_AES128_CM_SHA1_80, SRTP_PROFILE_AEAD_AES_128_GCM, SRTP_PROFILE_AEAD_AES_256_GCM};
@@ -209,6 +210,15 @@ static void rfc_3711_b3_key_derivation(void **state)
     expect_hex(s.key, 16, "C61E7A93744F39EE10734AFE3FF7A087");
     expect_hex(s.salt, 14, "30CBBC08863D8C85D49DB34A9AE1");
     expect_hex(s.auth, 20, "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4");
+
+    struct srtp_session rtp, rtcp; /* those of srtp/ itself */
+    assert_int_equal(srtp_session_derive(SRTP_PROFILE_AES128_CM_SHA1_80, key, salt, &rtp, &rtcp), 0);
+    expect_hex(rtp.key, 16, "C61E7A93744F39EE10734AFE3FF7A087");
+    expect_hex(rtp.salt, 14, "30CBBC08863D8C85D49DB34A9AE1");
+    expect_hex(rtp.auth, 20, "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4");
+    assert_memory_equal(rtcp.key, s.rtcp_key, 16);
+    assert_memory_equal(rtcp.salt, s.rtcp_salt, 14);
+    assert_memory_equal(rtcp.auth, s.rtcp_auth, 20);
 }
 
 #define QUID_PRO_QUO "517569642070726f2071756f"
@@ -549,5 +559,12 @@ int main(void)
         cmocka_unit_test(every_changed_byte_is_noticed),
         cmocka_unit_test(random_bytes_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const enum srtp_library libraries[] = {
+        SRTP_LIBRARY_LIBSRTP, SRTP_LIBRARY_OPENSSL, SRTP_LIBRARY_IPSECMB};
+    int failed = 0;
+
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        if (srtp_use(libraries[i]) == 0) /* libipsec-mb may be missing */
+            failed += cmocka_run_group_tests_name(srtp_library_name(), tests, NULL, NULL);
+    return failed;
 }
