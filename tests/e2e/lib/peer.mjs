@@ -55,7 +55,7 @@ export class Peer {
 
     /**
      * Joins with publish (a list of codec names) and receive ({audio, video}: numbers of sections, codecs: which).
-     * form: 'v1', 'request' or 'two'. The result has media and data up.
+     * form: 'v1', 'request' or 'two'. through: changes the answer before it is used. The result has media and data up.
      */
     static async join(server, { receive = { audio: 2, video: 2 }, publish = [], form = 'v1', wait = true, ...options }) {
         const p = new Peer();
@@ -226,7 +226,8 @@ export class Peer {
                 const m = signal.messages[at++];
                 if (m.case === 'answer' && m.value.id === this.offerId) {
                     this.answer = m.value;
-                    this.pc.setRemoteDescription(m.value.sdp, 'answer');
+                    const through = this.options.through ?? ((sdp) => sdp);
+                    this.pc.setRemoteDescription(through(m.value.sdp), 'answer');
                 } else if (m.case === 'mediaSectionsRequirement') {
                     for (let i = 0; i < m.value.numAudios; i++) this.#receive('audio', ['opus']);
                     for (let i = 0; i < m.value.numVideos; i++) this.#receive('video', ['vp8', 'h264', 'vp9', 'av1']);
