@@ -1,6 +1,5 @@
-// link: base net rtp srtp
-/* The steps of a packet's way, each alone, in CPU time of this thread: the median of several runs. Data is
- * hot in the cache, so these are lower bounds; they are for comparing versions of the code. */
+// link: base net rtp
+/* The steps of a packet's way, each alone; micro_srtp.c has encryption. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,42 +10,20 @@
 #include "base/packet.h"
 #include "base/rand.h"
 #include "base/ring.h"
+#include "measure/allocations.h"
 #include "measure/rows.h"
-#include "measure/series.h"
 #include "measure/server.h"
+#include "measure/step.h"
 #include "net/clock.h"
 #include "net/demux.h"
 #include "rtp/header.h"
 #include "rtp/rewrite.h"
-#include "srtp/srtp.h"
 
-#define RUNS        9
 #define PACKET_SIZE 1000 /* bytes of RTP */
 #define RING_SIZE   4096 /* packets, as between two workers */
 
 /* Keeps a result from being optimised away. */
 static volatile uint64_t sink;
-
-typedef void (*step_fn)(uint64_t count);
-
-static double cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static void step(const char *name, step_fn fn, uint64_t count)
-{
-    struct series s = {0};
-    fn(count / 10);
-    for (int run = 0; run < RUNS; run++) {
-        double from = cpu_ns();
-        fn(count);
-        series_add(&s, (cpu_ns() - from) / (double)count);
-    }
-    rows_plain(name, series_at(&s, 0.5), "ns");
-}
 
 /* ---- a packet like those of a browser ---- */
 
@@ -127,56 +104,6 @@ static void rewrite(uint64_t count)
         sum += out.seq;
     }
     sink = sum;
-}
-
-/* ---- encryption ---- */
-
-static enum srtp_profile profile;
-static uint8_t key[SRTP_KEY_MAX], salt[SRTP_SALT_MAX];
-
-static void protect(uint64_t count)
-{
-    static uint8_t out[PACKET_SIZE + SRTP_RTP_TRAILER_MAX];
-    struct srtp_tx *tx;
-    uint8_t header[RTP_HEADER_LEN];
-    struct rtp_extmap none;
-    rtp_extmap_init(&none);
-    if (srtp_tx_new(profile, key, salt, &tx))
-        bench_fail("no memory");
-    for (uint64_t i = 0; i < count; i++) {
-        const struct rtp_fields f = {.pt = 96, .seq = (uint16_t)i, .ssrc = 1};
-        rtp_write_header(header, sizeof header, &f, &none, NULL, 0);
-        struct srtp_tx_job job = {.tx = tx,
-            .index = i,
-            .header = header,
-            .header_len = RTP_HEADER_LEN,
-            .payload = sample + RTP_HEADER_LEN,
-            .payload_len = PACKET_SIZE - RTP_HEADER_LEN,
-            .out = out,
-            .out_cap = sizeof out,
-            .ssrc = 1};
-        if (srtp_tx_run(&job, 1) != 1)
-            bench_fail("encryption failed: %s", strerror(-job.ret_err));
-    }
-    sink = out[20];
-    srtp_tx_free(tx);
-}
-
-static void protect_by_each(void)
-{
-    static const enum srtp_library libraries[] = {
-        SRTP_LIBRARY_LIBSRTP, SRTP_LIBRARY_OPENSSL, SRTP_LIBRARY_IPSECMB};
-    static const enum srtp_profile profiles[] = {
-        SRTP_PROFILE_AEAD_AES_128_GCM, SRTP_PROFILE_AEAD_AES_256_GCM, SRTP_PROFILE_AES128_CM_SHA1_80};
-    char name[96];
-    for (size_t l = 0; l < sizeof libraries / sizeof *libraries; l++)
-        for (size_t p = 0; p < sizeof profiles / sizeof *profiles; p++) {
-            profile = profiles[p];
-            if (srtp_use(libraries[l]))
-                continue;
-            snprintf(name, sizeof name, "protect by %s, %s", srtp_library_name(), srtp_profile_name(profile));
-            step(name, protect, 30000);
-        }
 }
 
 /* ---- memory, and between threads ---- */
@@ -277,15 +204,13 @@ int main(void)
     if (processors() > 1)
         pin_to(0);
     make_sample();
-    rand_bytes(key, sizeof key);
-    rand_bytes(salt, sizeof salt);
-    srtp_prepare();
+    if (ALLOCATIONS_COUNTED)
+        step_count_allocations(&allocations);
     rows_heading("Steps of a packet's way, each alone");
     step("demultiplexing by the first bytes", demux, 2000000);
     step("rtp_parse, three extensions", parse, 1000000);
     step("rewrite_packet", rewrite, 1000000);
     step("rtp_write_header, one extension", write_header, 1000000);
-    protect_by_each();
     step("packet_get and packet_unref", packets, 1000000);
     step("packet_ref and packet_unref", references, 1000000);
     step("ring_push and ring_pop, one thread", ring_alone, 1000000);

@@ -61,6 +61,21 @@ void rows_plain(const char *name, double value, const char *unit)
     row(name, value, unit, "", NULL, true);
 }
 
+void rows_step(const char *name, double ns, double allocations)
+{
+    static const double none = 0;
+    char text[128];
+    printf("  %-70s %8.*f ns", name, decimals(ns), ns);
+    json(name, ns, "ns", NULL, true);
+    if (allocations >= 0) {
+        printf("  %g allocations", allocations);
+        snprintf(text, sizeof text, "%s: allocations", name);
+        json(text, allocations, "per op", &none, allocations == 0);
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
 void rows_note(const char *fmt, ...)
 {
     va_list ap;

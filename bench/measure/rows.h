@@ -10,6 +10,9 @@ void rows_below(const char *name, double value, const char *unit, double target)
 void rows_above(const char *name, double value, const char *unit, double target); /* ok: value >= target */
 void rows_plain(const char *name, double value, const char *unit);                /* without a target */
 
+/* CPU time of a step and, unless negative, how often it allocates; not at all is what is wanted. */
+void rows_step(const char *name, double ns, double allocations);
+
 /* A line for people only. */
 void rows_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
