@@ -41,7 +41,7 @@ static double allocations_of_one(step_fn fn, uint64_t count)
 void step(const char *name, step_fn fn, uint64_t count)
 {
     struct series s = {0};
-    double each = allocations_of_one(fn, count / 10);
+    double each = allocations_of_one(fn, count / 8);
     for (int run = 0; run < RUNS; run++) {
         double from = cpu_ns();
         fn(count);

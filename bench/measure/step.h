@@ -12,7 +12,7 @@ typedef void (*step_fn)(uint64_t count);
 /* Where allocations are counted (measure/allocations.h); NULL, as at the start: they are not. */
 void step_count_allocations(_Atomic uint64_t *counter);
 
-/* Warms fn up by a few tenths of count, runs it count times nine times over, and prints a row. */
+/* Warms fn up by a few eighths of count, runs it count times nine times over, and prints a row. */
 void step(const char *name, step_fn fn, uint64_t count);
 
 #endif
