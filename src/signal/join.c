@@ -22,6 +22,7 @@ struct join {
     uint8_t kind_details[AUTH_DETAILS];
     bool reconnect;
     const char *sid;
+    char *query_sid; /* the query is gone once the upgrade is answered, and sid is looked at after that */
     json_t *room_config;
     json_t *query_attributes;
 };
@@ -33,6 +34,7 @@ static void join_done(struct join *in)
         proto_free(&in->request->base);
     json_decref(in->room_config);
     json_decref(in->query_attributes);
+    free(in->query_sid);
 }
 
 /* ---- the token ---- */
@@ -236,7 +238,12 @@ static int read_query(struct join *in, struct http_request *req, bool validating
     const char *agent = http_request_header(req, "User-Agent");
     j->firefox = browser ? strcasecmp(browser, "firefox") == 0 : agent && strstr(agent, "Firefox/");
     in->reconnect = query_bool(req, "reconnect", false);
-    in->sid = http_request_query(req, "sid");
+    const char *sid = http_request_query(req, "sid");
+    if (sid && !(in->query_sid = strdup(sid))) {
+        *why = "out of memory";
+        return 500;
+    }
+    in->sid = in->query_sid;
     bool wants = http_request_query(req, "attributes") != NULL;
     if (wants && j->permission.can_update_metadata && !query_attributes(in, req) && validating) {
         *why = "attributes cannot be decoded";
