@@ -43,7 +43,12 @@ static char *bio_text(BIO *bio)
 {
     char *data = NULL;
     long len = BIO_get_mem_data(bio, &data);
-    return len > 0 ? strndup(data, (size_t)len) : NULL;
+    char *text = len > 0 ? malloc((size_t)len + 1) : NULL;
+    if (text) {
+        memcpy(text, data, (size_t)len); /* no string: it ends without a NUL */
+        text[len] = 0;
+    }
+    return text;
 }
 
 static char *key_text(EVP_PKEY *pkey)

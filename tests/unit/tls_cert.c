@@ -226,7 +226,10 @@ static char *pem_of_key(EVP_PKEY *pkey, const EVP_CIPHER *cipher, const char *pa
     assert_int_equal(
         PEM_write_bio_PKCS8PrivateKey(bio, pkey, cipher, pass, pass ? (int)strlen(pass) : 0, NULL, NULL), 1);
     long len = BIO_get_mem_data(bio, &data);
-    char *text = strndup(data, (size_t)len);
+    char *text = malloc((size_t)len + 1);
+    assert_non_null(text);
+    memcpy(text, data, (size_t)len); /* no string: it ends without a NUL */
+    text[len] = 0;
     BIO_free(bio);
     return text;
 }
