@@ -150,7 +150,7 @@ static void permission_effect(struct participant *publisher, struct participant 
     {
         struct track *t = list_entry(l, struct track, link);
         bool after = publisher_allows(publisher, p, t);
-        if (after != before[i++])
+        if (after != before[i++] && participant_visible(publisher, p))
             TELL(p, subscription_permission, publisher->sid, t->sid, after);
         subscriptions_reconcile(p, t);
     }

@@ -330,6 +330,8 @@ static void hidden_ones_are_seen_by_nobody_and_see_everybody(void **state)
     host_settle(h);
     assert_null(guest_receives(alice, mic));
     assert_false(participant_may_subscribe(alice->p, mic));
+    participant_subscription_permission(spy->p, false, NULL, 0);
+    assert_int_equal(guest_count(alice, NOTE_SUB_PERMISSION), 0); /* about whom it does not know */
     guest_lose_socket(spy);
     guest_resume(spy);
     assert_non_null(guest_sees(spy, "spy"));
