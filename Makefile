@@ -224,7 +224,11 @@ format:
 bench: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) all bench-programs
 	@B=$(B) bench/run
-.PHONY: bench-programs
+# all shapes, five pairs of each, the plot: an hour
+bench-compare: deps deps-bench
+	@$(MAKE) --no-print-directory -j$$(nproc) all bench-programs
+	@B=$(B) bench/compare --results bench/results.json --plot bench/cpu-per-packet.svg $(ARGS)
+.PHONY: bench-programs bench-compare
 bench-programs: $(BENCH)
 
 clean:

@@ -69,7 +69,7 @@ void rows_step(const char *name, double ns, double allocations)
     json(name, ns, "ns", NULL, true);
     if (allocations >= 0) {
         printf("  %g allocations", allocations);
-        snprintf(text, sizeof text, "%s: allocations", name);
+        snprintf(text, sizeof text, "%s, allocations", name);
         json(text, allocations, "per op", &none, allocations == 0);
     }
     printf("\n");
