@@ -8,7 +8,7 @@ from .systems import TITLES, CannotMeasure
 COLOURS = {"fanlight": "#0b7a75", "janus": "#c1440e", "floor": "#555555"}
 
 HEAD = """\
-set terminal svg size 760,460 font 'sans-serif,13' background rgb 'white'
+set terminal svg size 760,500 font 'sans-serif,13' background rgb 'white'
 set output '{path}'
 set title 'Server CPU per forwarded packet: 1 camera, 1.5 Mbit/s, 30 frames/s, AES-GCM, one core'
 set xlabel 'subscribers'
@@ -18,7 +18,7 @@ set xtics ({tics})
 set xrange [8:3200]
 set yrange [0:*]
 set grid ytics lc rgb '#dddddd'
-set key top right
+set key outside bottom center horizontal
 set border 3
 set tics nomirror
 """
