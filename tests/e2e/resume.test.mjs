@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { openChromium } from './lib/browsers.mjs';
 import { id, Person } from './lib/call.mjs';
 import { Server, slow, until } from './lib/server.mjs';
+import { Signal } from './lib/signal.mjs';
 
 const DOWN_MS = 3000; // how long the WebSocket stays away
 const GAP_MS = 2000; // the longest time a picture may stand still in a resume
@@ -83,10 +84,6 @@ const leftPage = (person) => person.page.evaluate((s) => document.querySelector(
 async function back(person) {
     await until(`${person.name} is back`, () => heard(person, 'reconnected'), BACK_MS);
     await person.connected();
-    // livekit-client keeps what is sent while this is set for a resume, and drops it when the connection is made anew
-    await until(`${person.name} may write`, () =>
-        person.page.evaluate(() => !window.fanlight.room.engine.attemptingReconnect),
-    );
     await until(
         `no banner at ${person.name}`,
         () => person.page.evaluate(() => !document.querySelector('[data-testid="banner"][data-kind="reconnecting"]')),
@@ -101,12 +98,62 @@ async function chat(from, to) {
     const text = `line ${++lines} of ${from.name}`;
     await from.page.fill(id('chat-input'), text);
     await from.click('chat-send');
-    const seen = () =>
-        to.page.evaluate(
-            ([s, t]) => [...document.querySelectorAll(s)].filter((m) => m.textContent.includes(t)).length,
-            [id('chat-message'), text],
-        );
-    assert.equal(await until(`${text} at ${to.name}`, seen), 1);
+    await arrives(text, to);
+}
+
+const seen = (text, to) =>
+    to.page.evaluate(
+        ([s, t]) => [...document.querySelectorAll(s)].filter((m) => m.textContent.includes(t)).length,
+        [id('chat-message'), text],
+    );
+
+async function arrives(text, to) {
+    assert.equal(await until(`${text} at ${to.name}`, () => seen(text, to)), 1);
+}
+
+/** In the moment in which the connection breaks, two lines are written. Returns them. */
+async function writesWhenBroken(from) {
+    const texts = [`line ${++lines} of ${from.name}, without a connection`, `line ${++lines} of ${from.name}, as well`];
+    await from.page.evaluate(
+        ([input, button, message, all]) => {
+            const { room } = window.fanlight;
+            const put = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set;
+            const [field, send] = [input, button].map((s) => document.querySelector(s));
+            const line = (text) => [...document.querySelectorAll(message)].find((m) => m.textContent.includes(text));
+            const drawn = async (done) => {
+                while (!done()) await new Promise((r) => setTimeout(r));
+            };
+            let written;
+            window.written = new Promise((resolve) => (written = resolve));
+            const write = async () => {
+                room.off('signalReconnecting', write).off('reconnecting', write);
+                for (const text of all) {
+                    put.call(field, text);
+                    field.dispatchEvent(new Event('input', { bubbles: true }));
+                    await drawn(() => !send.disabled);
+                    send.click();
+                    await drawn(() => line(text));
+                }
+                written({ states: all.map((text) => line(text).dataset.state), room: room.state });
+            };
+            room.on('signalReconnecting', write).on('reconnecting', write);
+        },
+        [id('chat-input'), id('chat-send'), id('chat-message'), texts],
+    );
+    return texts;
+}
+
+/** What was written while the connection was broken waited then, and is there now, once. */
+async function broughtAlong(texts, from, to) {
+    const { states, room } = await from.page.evaluate(() => window.written);
+    assert.notEqual(room, 'connected', 'written too late');
+    assert.deepEqual(states, ['sending', 'sending']);
+    for (const text of texts) await arrives(text, to);
+    const order = await to.page.evaluate(
+        ([s, all]) => all.map((t) => [...document.querySelectorAll(s)].findIndex((m) => m.textContent.includes(t))),
+        [id('chat-message'), texts],
+    );
+    assert.ok(order[0] < order[1], `in another order: ${order}`);
 }
 
 async function sameCall(a, b) {
@@ -121,9 +168,11 @@ async function sameCall(a, b) {
 async function resumes(ann, ben, name, arg) {
     const sid = await sidOf(ann);
     await Promise.all([watch(ann), watch(ben)]);
+    const texts = await writesWhenBroken(ann);
     await scenario(ann, name, arg);
     await back(ann);
     await sameCall(ann, ben);
+    await broughtAlong(texts, ann, ben);
     const [a, b] = [await watched(ann), await watched(ben)];
     const told = `${JSON.stringify({ ann: a, ben: b })}\n${server.log.slice(-3000)}`;
     assert.equal(await sidOf(ann), sid, told);
@@ -146,6 +195,7 @@ async function resumes(ann, ben, name, arg) {
 async function comesAnew(ann, ben, name) {
     const sid = await sidOf(ann);
     await Promise.all([watch(ann), watch(ben)]);
+    const texts = await writesWhenBroken(ann);
     const start = Date.now();
     await scenario(ann, name);
     await back(ann);
@@ -156,13 +206,17 @@ async function comesAnew(ann, ben, name) {
     const took = Date.now() - start;
     assert.ok(took < BACK_MS * slow, `media back after ${took} ms`);
     await sameCall(ann, ben);
+    await broughtAlong(texts, ann, ben);
     const [a, b] = [await watched(ann), await watched(ben)];
     assert.ok(a.events.includes('reconnecting'), JSON.stringify(a.events));
     assert.ok(!a.events.includes('disconnected') && !b.events.includes('disconnected'));
     assert.equal((await ben.page.$$(`${id('tile')}[data-source="camera"]`)).length, 2, 'no tile is left over');
 }
 
-for (const [form, query] of [['one connection', '']])
+for (const [form, query] of [
+    ['one connection', ''],
+    ['two connections', '&single=0'],
+])
     describe(form, () => {
         let ann, ben;
 
@@ -222,6 +276,35 @@ for (const [form, query] of [['one connection', '']])
             assert.deepEqual([...ann.errors, ...ben.errors], []);
         });
     });
+
+for (const form of ['two', 'v1'])
+    test(`one session is resumed a hundred times: ${form}`, async () => {
+        const room = `again-${form}`;
+        const { sid, ...ada } = await Signal.join(server, { room, identity: 'ada', form });
+        let before = ada;
+        for (let i = 0; i < 100; i++) {
+            const s = await Signal.resume(server, { room, identity: 'ada', form, sid });
+            assert.equal(s.first1.case, 'reconnect', `resume ${i}`);
+            await before.closed;
+            before = s;
+        }
+        before.ws.terminate();
+    });
+
+test('a line that could not be sent before the call ended is shown', async () => {
+    const person = await Person.join(chromium, server, await server.createRoom(), 'Ann', '&cam=0&mic=0');
+    await person.click('toggle-chat');
+    await person.page.waitForSelector(id('chat-input'));
+    const texts = await writesWhenBroken(person);
+    await scenario(person, 'signal-reconnect', DOWN_MS * slow);
+    assert.deepEqual((await person.page.evaluate(() => window.written)).states, ['sending', 'sending']);
+    await person.click('leave');
+    await person.page.waitForSelector(id('unsent'));
+    const said = await person.page.textContent(id('unsent'));
+    for (const text of ['2 lines you wrote were not sent', ...texts]) assert.ok(said.includes(text), said);
+    assert.equal(await leftPage(person), 'left');
+    await person.page.close();
+});
 
 test('the server is stopped in a call', async () => {
     const own = await Server.start();
