@@ -45,21 +45,46 @@ static const char audio_lines[] =
     "a=rtcp-fb:111 transport-cc\r\n"
     "a=fmtp:111 minptime=10;useinbandfec=1\r\n";
 
-static const char video_lines[] =
+static const char video_exts[] =
     "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n"
     "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
-    "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
-    "a=rtpmap:96 VP8/90000\r\n"
-    "a=rtcp-fb:96 transport-cc\r\n"
-    "a=rtcp-fb:96 ccm fir\r\n"
-    "a=rtcp-fb:96 nack\r\n"
-    "a=rtcp-fb:96 nack pli\r\n"
-    "a=rtpmap:97 rtx/90000\r\n"
-    "a=fmtp:97 apt=96\r\n";
+    "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
+
+static const char video_codec[] = "a=rtpmap:%u %s/90000\r\n"
+                                  "a=rtcp-fb:%u transport-cc\r\n"
+                                  "a=rtcp-fb:%u ccm fir\r\n"
+                                  "a=rtcp-fb:%u nack\r\n"
+                                  "a=rtcp-fb:%u nack pli\r\n"
+                                  "%s"
+                                  "a=rtpmap:%u rtx/90000\r\n"
+                                  "a=fmtp:%u apt=%u\r\n";
+
+const char *const offer_rids[OFFER_LAYERS] = {"q", "h", "f"};
+
+static void put_video(const struct offer *o, const struct offer_section *s, struct strbuf *out)
+{
+    unsigned pt = o->h264 ? OFFER_PT_H264 : OFFER_PT_VP8, rtx = pt + 1;
+    strbuf_add(out, video_exts);
+    if (o->capture_time)
+        strbuf_add(out, "a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n");
+    if (s->simulcast)
+        strbuf_add(out, "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n"
+                        "a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n");
+    strbuf_addf(out, video_codec, pt, o->h264 ? "H264" : "VP8", pt, pt, pt, pt,
+        o->h264 ? "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
+                : "",
+        rtx, rtx, pt);
+}
 
 static void put_source(const struct offer *o, const struct offer_section *s, struct strbuf *out)
 {
     strbuf_addf(out, "a=msid:%08x %s\r\n", o->id, s->cid);
+    if (s->simulcast) {
+        for (int i = 0; i < OFFER_LAYERS; i++)
+            strbuf_addf(out, "a=rid:%s send\r\n", offer_rids[i]);
+        strbuf_addf(out, "a=simulcast:send %s;%s;%s\r\n", offer_rids[0], offer_rids[1], offer_rids[2]);
+        return;
+    }
     if (s->kind == SDP_KIND_VIDEO)
         strbuf_addf(out, "a=ssrc-group:FID %u %u\r\na=ssrc:%u cname:%08x\r\n", s->ssrc, s->rtx_ssrc,
             s->rtx_ssrc, o->id);
@@ -78,11 +103,19 @@ void offer_print(
         const struct offer_section *s = &o->sections[i];
         bool video = s->kind == SDP_KIND_VIDEO;
         strbuf_addf(out, "m=%s 9 UDP/TLS/RTP/SAVPF %s\r\nc=IN IP4 0.0.0.0\r\n", video ? "video" : "audio",
-            video ? "96 97" : "111");
+            !video    ? "111"
+            : o->h264 ? "102 103"
+                      : "96 97");
         strbuf_addf(out, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=ice-options:trickle\r\n", ice->ufrag, ice->pwd);
         strbuf_addf(out, "a=fingerprint:sha-256 %s\r\na=setup:actpass\r\na=mid:%u\r\na=%s\r\n", fingerprint,
             i, s->sends ? "sendonly" : "recvonly");
-        strbuf_addf(out, "a=rtcp-mux\r\na=rtcp-rsize\r\n%s", video ? video_lines : audio_lines);
+        if (o->candidate && i == 0)
+            strbuf_addf(out, "a=%s\r\na=end-of-candidates\r\n", o->candidate);
+        strbuf_add(out, "a=rtcp-mux\r\na=rtcp-rsize\r\n");
+        if (video)
+            put_video(o, s, out);
+        else
+            strbuf_add(out, audio_lines);
         if (s->sends)
             put_source(o, s, out);
     }

@@ -1,5 +1,5 @@
-/* The offers of a client: Opus and VP8 with the payload types, extensions and feedback of Chromium, one
- * bundle. Sections are only ever added. */
+/* The offers of a client: Opus and VP8 (or H.264) with the payload types, extensions and feedback of
+ * Chromium, one bundle. Sections are only ever added. */
 #ifndef BENCH_CLIENT_OFFER_H
 #define BENCH_CLIENT_OFFER_H
 
@@ -14,13 +14,19 @@ enum {
     OFFER_PT_OPUS = 111,
     OFFER_PT_VP8 = 96,
     OFFER_PT_VP8_RTX = 97,
+    OFFER_PT_H264 = 102,
+    OFFER_PT_H264_RTX = 103,
 };
+
+#define OFFER_LAYERS 3
+extern const char *const offer_rids[OFFER_LAYERS]; /* "q", "h", "f": lowest first */
 
 #define OFFER_CID_MAX 32 /* bytes of a cid with its zero */
 
 struct offer_section {
     enum sdp_kind kind; /* audio or video */
     bool sends;         /* otherwise it receives */
+    bool simulcast;     /* may be set by the owner: three layers by rid, and no SSRCs in the text */
     /* of what is sent */
     char cid[OFFER_CID_MAX];
     uint32_t ssrc, rtx_ssrc; /* rtx_ssrc: video only */
@@ -30,6 +36,10 @@ struct offer {
     struct offer_section *sections; /* the n-th has mid "n" */
     unsigned count;
     uint32_t id, version;
+    /* may be set by the owner */
+    bool h264;             /* all video is H.264 */
+    bool capture_time;     /* video carries the time of capture */
+    const char *candidate; /* "candidate:...", the only one; NULL: the server learns where we are */
 };
 
 void offer_init(struct offer *o);

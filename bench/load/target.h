@@ -71,7 +71,7 @@ struct target_join {
     bool subscribes;
     const char *publisher; /* with one_publisher: whom it subscribes to; otherwise NULL */
     unsigned member;       /* its number in the room, from 0; the same for both links of one */
-    bool audience;         /* its member publishes nothing */
+    bool audience;         /* announced to nobody, where the server can do that */
     const char *offer;     /* NULL where the server makes the first offer */
 };
 
