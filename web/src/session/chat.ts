@@ -2,6 +2,7 @@
 // use, so that other clients in the room take part.
 
 import { ConnectionState, RoomEvent, type Room } from 'livekit-client'
+import { randomUuid } from '../lib/uuid'
 import { Store } from './store'
 
 const topic = 'lk.chat'
@@ -80,7 +81,7 @@ export class Chat {
   /** Shows a line, and sends it when it can be sent. */
   send(text: string): void {
     const { identity, name } = this.#room.localParticipant
-    const id = randomId()
+    const id = randomUuid()
     this.#add({ id, identity, name: name || identity, text, at: Date.now(), own: true, state: 'sending' })
     this.#enqueue(id, text)
   }
@@ -164,9 +165,4 @@ export class Chat {
     const { lines } = this.store.value
     this.store.update({ lines: lines.map((line) => (line.own && line.id === id ? { ...line, state, problem } : line)) })
   }
-}
-
-/** Unlike crypto.randomUUID also there where the page is not secure. */
-function randomId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
