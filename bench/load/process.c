@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define USER_FIELD 14 /* utime, proc(5); the next one is stime */
@@ -45,14 +46,20 @@ int process_read(pid_t pid, struct process_use *ret)
     char text[4096];
     uint64_t user, system;
     unsigned long long resident;
-    int64_t tick_us = 1000000 / sysconf(_SC_CLK_TCK);
+    clockid_t clock;
+    struct timespec used;
     ssize_t n = read_file(pid, "stat", text, sizeof text);
     if (n < 0 || !process_parse_stat(text, (size_t)n, &user, &system))
         return -ESRCH;
     if (read_file(pid, "statm", text, sizeof text) < 0 || sscanf(text, "%*u %llu", &resident) != 1)
         return -ESRCH;
-    *ret = (struct process_use){.user_us = (int64_t)user * tick_us,
-        .system_us = (int64_t)system * tick_us,
+    if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
+        return -ESRCH;
+    /* the sum is exact; how it splits is known by ticks of 10 ms */
+    double us = (double)used.tv_sec * 1e6 + (double)used.tv_nsec * 1e-3;
+    double share = user + system ? (double)user / (double)(user + system) : 0;
+    *ret = (struct process_use){.user_us = (int64_t)(us * share),
+        .system_us = (int64_t)(us * (1 - share)),
         .resident_kib = (int64_t)resident * sysconf(_SC_PAGESIZE) / 1024};
     return resident ? 0 : -ESRCH; /* a zombie has no memory left */
 }

@@ -54,11 +54,12 @@ enum step {
     STEP_START, /* our answer to an offer was sent, or will be */
     STEP_UPDATE,
     STEP_IDLE,
+    STEP_LEAVE,
     STEP_OVER,
 };
 
 static const char *const step_names[] = {
-    "open", "session", "attach", "room", "wait", "join", "start", "update", "idle", "over"};
+    "open", "session", "attach", "room", "wait", "join", "start", "update", "idle", "leave", "over"};
 
 struct target_link {
     struct list link; /* in the room's subscribers */
@@ -252,6 +253,8 @@ static void on_success(struct target_link *l, const json_t *m)
         }
         l->step = STEP_WAIT;
         subscribe(l);
+    } else if (l->step == STEP_LEAVE) {
+        websocket_close(l->ws, 1000);
     }
 }
 
@@ -523,15 +526,18 @@ static int janus_answer(struct target_link *l, const char *sdp)
     return err;
 }
 
+/* The session goes with all that is in it; the socket is closed when it has. */
 static void janus_leave(struct target_link *l)
 {
+    if (l->step == STEP_OVER)
+        return;
     l->busy = true;
     leave_room(l);
-    if (l->session) {
-        l->handle = 0; /* the session goes with all that is in it */
-        (void)request(l, "destroy", json_pack("{s:s}", "janus", "destroy"));
-    }
-    websocket_close(l->ws, 1000);
+    bool open = l->session != 0;
+    l->handle = 0;
+    l->step = STEP_LEAVE;
+    if (!open || request(l, step_names[l->step], json_pack("{s:s}", "janus", "destroy")) != 0)
+        websocket_close(l->ws, 1000);
     l->busy = false;
 }
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct target_kind *const kinds[] = {&target_livekit, &target_whip};
+static const struct target_kind *const kinds[] = {&target_livekit, &target_whip, &target_janus};
 
 const struct target_kind *target_find(const char *name)
 {
