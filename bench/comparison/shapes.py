@@ -46,7 +46,12 @@ def describe(context, shape, runs):
             f"    {len(figures)} runs, {least:.2f} to {most:.2f} us, system {median(figures, 'system_us'):.2f}; "
             f"{median(figures, 'packets_s'):,.0f} packets/s, {median(figures, 'mbit_s'):,.0f} Mbit/s, "
             f"{lost:.3f} % lost; latency p50 {median(figures, 'p50_us') / 1000:.2f} ms, "
-            f"p99 {median(figures, 'p99_us') / 1000:.2f} ms; failures {sum(f['failures'] for f in figures)}")
+            f"p99 {median(figures, 'p99_us') / 1000:.2f} ms; failures {sum(f['failures'] for f in figures)}; "
+            f"{figures[0]['srtp']}")
+        busiest, drops = max(f["load_core"] for f in figures), sum(f["load_drops"] for f in figures)
+        if busiest > 0.9 or drops:
+            context.report.note(f"    the load tester was the bottleneck: {100 * busiest:.0f} % of its processor, "
+                                f"{drops} datagrams lost by itself")
 
 
 def ratio(context, shape, runs, other, target):
