@@ -21,11 +21,11 @@
 #include "tls/cert.h"
 
 #define EVENTS         1024
-#define SAMPLES_PER_S  20000 /* packets with times of arrival, about */
-#define PACKET_BITS    8600  /* of a video packet, for guessing how many there will be */
-#define PAUSE_US       400000
-#define DRAIN_QUIET_US 200000 /* without a packet: what has not come yet is lost */
-#define DRAIN_MAX_US   3000000
+#define SAMPLES_PER_S  20000   /* packets with times of arrival, about */
+#define PACKET_BITS    8600    /* of a video packet, for guessing how many there will be */
+#define DRAIN_QUIET_US 1500000 /* without a packet: what has not come yet is lost */
+#define DRAIN_MAX_US   10000000
+#define DRAIN_CHECK_US 50000
 #define LEAVE_US       1500000
 #define CHECK_US       500000
 #define SILENCE_US     3000000 /* nothing comes although much is sent: the server is gone */
@@ -295,27 +295,20 @@ static bool all_flow(struct crowd *c)
     return true;
 }
 
-static void begin_pause(struct crowd *c)
-{
-    c->result.joined = c->load.joined;
-    c->result.flowing = c->load.flowing;
-    c->load.paused = true;
-    struct process_use use = {0};
-    server_use(c, &use);
-    c->result.rss_full_kib = use.resident_kib;
-    enter(c, CROWD_PAUSE);
-}
-
 static void begin_measure(struct crowd *c)
 {
     struct load *g = &c->load;
+    struct process_use use = {0};
+    server_use(c, &use);
+    c->result.rss_full_kib = use.resident_kib;
+    c->result.joined = g->joined;
+    c->result.flowing = g->flowing;
     g->counts = (struct load_counts){0};
     g->latency = (struct histogram){0};
     for (unsigned i = 0; i < g->link_count; i++)
         receive_reset(g->links[i]);
     for (unsigned i = 0; i < g->source_count; i++)
         source_reset(g->sources[i]);
-    g->paused = false;
     g->measuring = true;
     server_use(c, &c->result.server_start);
     process_self(&c->result.self_start);
@@ -341,6 +334,7 @@ static void count_expected(struct crowd *c)
 {
     struct load *g = &c->load;
     uint64_t by_numbers = 0, none = 0;
+    c->result.expected = c->result.received = 0;
     for (unsigned i = 0; i < g->link_count; i++) {
         const struct link *l = g->links[i];
         if (!l->subscribes || !l->connected_us)
@@ -360,6 +354,15 @@ static void count_expected(struct crowd *c)
     c->result.expected_by_numbers = c->result.expected ? (double)by_numbers / (double)c->result.expected : 0;
 }
 
+/* Is anything still waiting for its turn in the pace? */
+static bool unsent(const struct load *g)
+{
+    for (unsigned i = 0; i < g->source_count; i++)
+        if (source_waits(g->sources[i]))
+            return true;
+    return false;
+}
+
 static void count_drops(struct crowd *c)
 {
     uint32_t info[SK_MEMINFO_VARS];
@@ -377,12 +380,30 @@ static void begin_leave(struct crowd *c)
     if (c->phase == CROWD_DRAIN) {
         count_expected(c);
         count_drops(c);
+        c->result.drained = g->counts;
     }
     g->measuring = false;
     g->stopping = true;
     for (unsigned i = 0; i < g->link_count; i++)
         link_leave(g->links[i]);
     enter(c, CROWD_LEAVE);
+}
+
+/* Until everything is there, or nothing comes any more. */
+static void drain(struct crowd *c, int64_t for_us)
+{
+    struct load *g = &c->load;
+    if (g->now_us < c->check_us)
+        return;
+    c->check_us = g->now_us + DRAIN_CHECK_US;
+    if (c->quiet_packets != g->total_packets) {
+        c->quiet_packets = g->total_packets;
+        c->quiet_us = g->now_us;
+    }
+    count_expected(c);
+    bool all = c->result.received >= c->result.expected && !g->opt.simulcast;
+    if ((all && !unsent(g)) || g->now_us - c->quiet_us >= DRAIN_QUIET_US || for_us >= DRAIN_MAX_US)
+        begin_leave(c);
 }
 
 static void step(struct crowd *c)
@@ -402,10 +423,6 @@ static void step(struct crowd *c)
     case CROWD_SUBSCRIBERS:
         begin_joins(c, g->link_count);
         if (c->begun == g->link_count && all_flow(c))
-            begin_pause(c);
-        return;
-    case CROWD_PAUSE:
-        if (for_us >= PAUSE_US)
             begin_measure(c);
         return;
     case CROWD_MEASURE:
@@ -413,12 +430,7 @@ static void step(struct crowd *c)
             end_measure(c);
         return;
     case CROWD_DRAIN:
-        if (c->quiet_packets != g->total_packets) {
-            c->quiet_packets = g->total_packets;
-            c->quiet_us = g->now_us;
-        }
-        if (g->now_us - c->quiet_us >= DRAIN_QUIET_US || for_us >= DRAIN_MAX_US)
-            begin_leave(c);
+        drain(c, for_us);
         return;
     case CROWD_LEAVE:
         if (for_us >= LEAVE_US || g->ended == g->link_count)
@@ -436,10 +448,11 @@ static void give_up(struct crowd *c, const char *why)
     struct load *g = &c->load;
     if (!load_failure_count(g))
         load_failed(g, LOAD_DROPPED, why);
-    c->result.died = true;
+    for (unsigned i = 0; i < g->link_count; i++)
+        c->result.died |= g->links[i]->connected_us != 0;
     if (c->phase == CROWD_MEASURE)
         end_measure(c);
-    if (c->phase < CROWD_PAUSE) {
+    if (c->phase < CROWD_MEASURE) {
         c->result.joined = g->joined;
         c->result.flowing = g->flowing;
     }
@@ -449,8 +462,13 @@ static void give_up(struct crowd *c, const char *why)
 static void check_server(struct crowd *c)
 {
     struct load *g = &c->load;
-    bool is_up = c->phase < CROWD_DRAIN;
-    if (!is_up || g->now_us < c->check_us)
+    if (c->phase >= CROWD_DRAIN)
+        return;
+    if (c->begun && g->ended == c->begun) { /* nobody is left, or nobody came in: no need to try the others */
+        give_up(c, "every connection has ended");
+        return;
+    }
+    if (g->now_us < c->check_us)
         return;
     c->check_us = g->now_us + CHECK_US;
     struct process_use use;
@@ -458,9 +476,7 @@ static void check_server(struct crowd *c)
         c->quiet_packets = g->total_packets;
         c->quiet_us = g->now_us;
     }
-    if (c->begun && g->ended == c->begun)
-        give_up(c, "every connection has ended");
-    else if (g->opt.server_pid && process_read(g->opt.server_pid, &use))
+    if (g->opt.server_pid && process_read(g->opt.server_pid, &use))
         give_up(c, "the server's process is gone");
     else if (g->failures[LOAD_DROPPED] && g->joined == 0)
         give_up(c, "every connection was dropped");

@@ -1,4 +1,4 @@
-/* A run: everybody joins, all streams flow, a pause, the measuring, the end. */
+/* A run: everybody joins, all streams flow, the measuring, the end. */
 #ifndef BENCH_LOAD_CROWD_H
 #define BENCH_LOAD_CROWD_H
 
@@ -8,7 +8,6 @@
 enum crowd_phase {
     CROWD_PUBLISHERS,  /* join */
     CROWD_SUBSCRIBERS, /* join, and receive all that is due */
-    CROWD_PAUSE,       /* nothing is sent, so that counting begins at nothing */
     CROWD_MEASURE,
     CROWD_DRAIN, /* what is under way arrives */
     CROWD_LEAVE,
@@ -23,7 +22,8 @@ struct crowd_result {
     double seconds; /* of measuring */
     uint64_t expected, received;
     double expected_by_numbers; /* share of the expected count that sequence numbers gave (simulcast) */
-    struct load_counts at_end;  /* when sending ended; load.counts is after the drain */
+    struct load_counts at_end;  /* when sending ended */
+    struct load_counts drained; /* when everything had come */
     struct process_use server_start, server_end, self_start, self_end;
     bool has_server;
     int64_t rss_empty_kib, rss_full_kib; /* of the server: before the subscribers came, and with them */

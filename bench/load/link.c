@@ -431,7 +431,7 @@ static int begin(struct link *l)
     const struct options *o = &g->opt;
     struct target_track tracks[2];
     char room[32], *text = NULL;
-    snprintf(room, sizeof room, "load-%u", l->room);
+    snprintf(room, sizeof room, "%s-%u", o->room, l->room);
     for (unsigned i = 0; i < l->source_count && i < 2; i++) {
         const struct offer_section *s = &l->offer.sections[i];
         bool video = s->kind == SDP_KIND_VIDEO;

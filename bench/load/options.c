@@ -13,6 +13,8 @@
 #include "base/strbuf.h"
 #include "targets.h"
 
+#define ROOM_MAX 20 /* bytes of --room */
+
 const char options_help[] =
     "fanlight-load --target livekit|whip|janus --url URL [options]\n"
     "\n"
@@ -25,6 +27,8 @@ const char options_help[] =
     "  --api-secret SECRET\n"
     "\n"
     "  --rooms N            rooms (1)\n"
+    "  --room NAME          what they are called: NAME-0, NAME-1, ... (load); for two of this program at "
+    "once\n"
     "  --publishers N       publishers in each room (1)\n"
     "  --subscribers N      subscribers in each room (1; 0 with --meeting)\n"
     "  --meeting            publishers receive each other\n"
@@ -53,6 +57,7 @@ enum option_code {
     OPTION_URL,
     OPTION_KEY,
     OPTION_SECRET,
+    OPTION_ROOM,
     OPTION_ROOMS,
     OPTION_PUBLISHERS,
     OPTION_SUBSCRIBERS,
@@ -78,6 +83,7 @@ static const struct option table[] = {
     {"url", required_argument, NULL, OPTION_URL},
     {"api-key", required_argument, NULL, OPTION_KEY},
     {"api-secret", required_argument, NULL, OPTION_SECRET},
+    {"room", required_argument, NULL, OPTION_ROOM},
     {"rooms", required_argument, NULL, OPTION_ROOMS},
     {"publishers", required_argument, NULL, OPTION_PUBLISHERS},
     {"subscribers", required_argument, NULL, OPTION_SUBSCRIBERS},
@@ -146,6 +152,15 @@ static int read_unsigned(
         return bad(r, code, text, wanted);
     }
     *ret = (unsigned)v;
+    return 0;
+}
+
+static int read_room(struct reading *r, const char *text)
+{
+    size_t len = strlen(text);
+    if (!len || len > ROOM_MAX || strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+        return bad(r, OPTION_ROOM, text, "not 1 to 20 of a-z, 0-9 and -");
+    r->o->room = text;
     return 0;
 }
 
@@ -260,6 +275,8 @@ static int read_option(struct reading *r, int code, const char *text)
     case OPTION_SECRET:
         o->secret = text;
         return *text ? 0 : bad(r, code, text, "empty");
+    case OPTION_ROOM:
+        return read_room(r, text);
     case OPTION_ROOMS:
         return read_unsigned(r, code, text, 1, LOAD_LINKS_MAX, &o->rooms);
     case OPTION_PUBLISHERS:
@@ -337,7 +354,8 @@ static const char *conflict(const struct options *o)
 
 enum options_verdict options_parse(int argc, char **argv, struct options *ret, char *why, size_t why_size)
 {
-    struct options o = {.rooms = 1,
+    struct options o = {.room = "load",
+        .rooms = 1,
         .publishers = 1,
         .subscribers = 1,
         .video_kbps = 1500,

@@ -23,6 +23,7 @@ struct options {
     bool meeting;                            /* publishers subscribe, too */
     unsigned video_kbps, fps;                /* video_kbps 0: no video */
     bool simulcast, audio, burst, visible;
+    const char *room;  /* what the names of rooms begin with */
     const char *media; /* a file, or NULL */
     enum load_srtp srtp;
     double join_rate; /* links a second */

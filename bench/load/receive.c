@@ -26,7 +26,10 @@ struct stream {
     uint8_t kind;         /* enum link_pt */
     bool started, proved; /* proved: a packet of it was decrypted */
     bool needs_key;
-    int64_t highest, base; /* extended sequence number; base: the highest before the measuring began */
+    int64_t highest, base; /* extended sequence number; base: the last one before the measuring began */
+    bool has_offset;
+    unsigned source;
+    int64_t offset; /* from the publisher's index to our extended number */
     int64_t first_us;
     uint64_t received; /* since the measuring began, each packet once */
     struct receiver_stats rx;
@@ -152,8 +155,11 @@ void receive_reset(struct link *l)
 {
     l->received = 0;
     for (unsigned i = 0; i < l->stream_count; i++) {
-        l->streams[i].received = 0;
-        l->streams[i].base = l->streams[i].highest;
+        struct stream *s = &l->streams[i];
+        s->received = 0;
+        s->base = s->highest;
+        if (s->has_offset) /* what is under way does not count */
+            s->base = s->offset + (int64_t)source_next(l->load->sources[s->source]) - 1;
     }
 }
 
@@ -179,14 +185,15 @@ static void start(struct link *l, struct stream *s, uint16_t seq)
     l->missing += 1u + s->needs_key; /* it is to be proved */
 }
 
-/* Counts a media packet; false: it had come before. */
-static bool count_seq(struct link *l, struct stream *s, uint16_t seq, bool by_rtx)
+/* Counts a media packet; false: it had come before. *ret_seq is its extended number. */
+static bool count_seq(struct link *l, struct stream *s, uint16_t seq, bool by_rtx, int64_t *ret_seq)
 {
     struct load_counts *n = &l->load->counts;
     int64_t now_us = l->load->now_us;
     if (!s->started)
         start(l, s, seq);
     int32_t ahead = seq_diff(seq, (uint16_t)s->highest);
+    *ret_seq = s->highest + ahead;
     if (ahead != 1 && !s->nack && (s->nack = malloc(sizeof *s->nack))) {
         nack_init(s->nack);
         nack_input(s->nack, (uint16_t)s->highest, now_us, NULL);
@@ -202,6 +209,8 @@ static bool count_seq(struct link *l, struct stream *s, uint16_t seq, bool by_rt
         return false;
     }
     s->highest += ahead > 0 ? ahead : 0;
+    if (*ret_seq <= s->base)
+        return true;
     n->recovered += by_rtx;
     n->received++;
     s->received++;
@@ -211,32 +220,41 @@ static bool count_seq(struct link *l, struct stream *s, uint16_t seq, bool by_rt
 
 /* ---- what is inside ---- */
 
-static void look_inside(
-    struct link *l, struct stream *s, const uint8_t *data, const struct rtp_packet *h, int64_t at_us)
+static void look_for_key(struct link *l, struct stream *s, const uint8_t *payload, size_t len)
+{
+    struct payload_info info;
+    enum payload_codec codec = l->load->media.h264 ? PAYLOAD_H264 : PAYLOAD_VP8;
+    if (payload_parse(codec, payload, len, &info) || !payload_is(&info, PAYLOAD_START | PAYLOAD_KEY))
+        return;
+    s->needs_key = false;
+    l->missing--;
+}
+
+/* seq: the packet's extended number; at_us: wall time of its arrival, or 0. */
+static void look_inside(struct link *l, struct stream *s, const uint8_t *data, const struct rtp_packet *h,
+    int64_t seq, int64_t at_us)
 {
     struct load *g = l->load;
     const uint8_t *payload = data + h->payload_off;
-    unsigned source;
-    int64_t sent_us;
-    if (s->needs_key && h->payload_len) {
-        struct payload_info info;
-        enum payload_codec codec = g->media.h264 ? PAYLOAD_H264 : PAYLOAD_VP8;
-        if (payload_parse(codec, payload, h->payload_len, &info) == 0 &&
-            payload_is(&info, PAYLOAD_START | PAYLOAD_KEY)) {
-            s->needs_key = false;
-            l->missing--;
-        }
-    }
+    struct stamp stamp;
     if (!h->payload_len)
         return;
-    if (!stamp_read(payload, h->payload_len, &source, &sent_us)) {
-        g->counts.strange += g->measuring && !g->media.frame_count;
+    if (s->needs_key)
+        look_for_key(l, s, payload, h->payload_len);
+    if (!stamp_read(payload, h->payload_len, &stamp)) {
+        g->counts.strange += !g->media.frame_count;
         return;
     }
-    if (source >= g->source_count || g->sources[source]->room != l->room || g->sources[source]->link == l)
-        g->counts.strange += g->measuring;
-    else if (g->measuring && at_us)
-        histogram_add(&g->latency, at_us - sent_us);
+    const struct source *from = stamp.source < g->source_count ? g->sources[stamp.source] : NULL;
+    if (!from || from->room != l->room || from->link == l) {
+        g->counts.strange++;
+        return;
+    }
+    s->source = stamp.source;
+    s->offset = seq - (int64_t)stamp.index;
+    s->has_offset = from->layer_count == 1;
+    if (g->measuring && at_us)
+        histogram_add(&g->latency, at_us - stamp.wall_us);
 }
 
 /* Decrypts a packet in place. */
@@ -289,7 +307,8 @@ static void receive_rtx(struct link *l, uint8_t *data, size_t len, const struct 
     if (!s || !s->started)
         return;
     struct cursor c = cursor_of(data + h.payload_off, h.payload_len);
-    (void)count_seq(l, s, cursor_u16(&c), true);
+    int64_t seq;
+    (void)count_seq(l, s, cursor_u16(&c), true, &seq);
 }
 
 void receive_rtp(struct link *l, uint8_t *data, size_t have, size_t len, int64_t at_us)
@@ -315,7 +334,8 @@ void receive_rtp(struct link *l, uint8_t *data, size_t have, size_t len, int64_t
     if (!s && !(s = stream_add(l, at.ssrc, kind)))
         return;
     receiver_stats_packet(&s->rx, at.seq, at.ts, len - at.header_len, g->now_us);
-    bool is_new = count_seq(l, s, at.seq, false);
+    int64_t seq;
+    bool is_new = count_seq(l, s, at.seq, false, &seq);
     struct rtp_packet h;
     if (have < len || !open_packet(l, data, len, &h))
         return;
@@ -325,7 +345,7 @@ void receive_rtp(struct link *l, uint8_t *data, size_t have, size_t len, int64_t
         see_stream(l);
     }
     if (is_new)
-        look_inside(l, s, data, &h, at_us);
+        look_inside(l, s, data, &h, seq, at_us);
 }
 
 /* ---- what the server says ---- */

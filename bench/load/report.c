@@ -10,7 +10,7 @@
 #define SHOWN_MAX 200 /* characters of the line on a terminal */
 
 static const char *const phases[] = {
-    "publishers join", "subscribers join", "pause", "measuring", "draining", "leaving", "over"};
+    "publishers join", "subscribers join", "measuring", "draining", "leaving", "over"};
 
 /* ---- figures ---- */
 
@@ -130,12 +130,12 @@ void report_table(const struct crowd *c, FILE *out)
     put_times(out, "join", &g->joins, "ms", 1000);
     if (r->seconds > 0) {
         fprintf(out, "  %-28s %.2f s\n", "measured", r->seconds);
-        fprintf(out, "  %-28s %" PRIu64 "\n", "packets sent", g->counts.sent);
+        fprintf(out, "  %-28s %" PRIu64 "\n", "packets sent", r->drained.sent);
         fprintf(out, "  %-28s %" PRIu64 "\n", "packets expected", r->expected);
         fprintf(out, "  %-28s %" PRIu64 " (%.4f %%)\n", "packets received", r->received, f.delivery * 100);
-        if (g->counts.recovered || r->socket_drops)
+        if (r->drained.recovered || r->socket_drops)
             fprintf(out, "  %-28s %" PRIu64 " (dropped by our own sockets: %" PRIu64 ")\n",
-                "of them retransmitted", g->counts.recovered, r->socket_drops);
+                "of them retransmitted", r->drained.recovered, r->socket_drops);
         fprintf(out, "  %-28s %.0f packets/s, %.1f Mbit/s\n", "forwarded", f.packets_per_s, f.mbit_per_s);
         put_times(out, "one-way latency", &g->latency, "ms", 1000);
     }
@@ -252,7 +252,7 @@ static void put_server(struct json *j, const struct crowd *c, const struct figur
 
 static void put_packets(struct json *j, const struct crowd *c, const struct figures *f)
 {
-    const struct load_counts *n = &c->load.counts;
+    const struct load_counts *n = &c->result.drained;
     const struct crowd_result *r = &c->result;
     put_count(j, "packets_sent", n->sent);
     put_count(j, "packets_expected", r->expected);

@@ -16,7 +16,7 @@
 #define KEY_FACTOR    6  /* a key frame is so many times a picture's share of the rate */
 #define OWED_SHARE    8  /* a picture pays back this part of what others took too much */
 #define CATCH_UP      4  /* pictures that are late at most; older ones are left out */
-#define AUDIO_MIN     24 /* bytes of an Opus payload with the stamp in it */
+#define AUDIO_MIN     32 /* bytes of an Opus payload with the stamp in it */
 #define AUDIO_MAX     400
 #define CAPTURE_LEN   8
 #define EXTS_MAX      5
@@ -100,6 +100,19 @@ uint64_t source_window(const struct source *s)
     for (unsigned i = 0; i < s->layer_count; i++)
         n += s->layers[i].window;
     return n;
+}
+
+uint64_t source_next(const struct source *s)
+{
+    return s->layers[0].base + s->layers[0].sent;
+}
+
+bool source_waits(const struct source *s)
+{
+    for (unsigned i = 0; i < s->layer_count; i++)
+        if (s->layers[i].sent < s->layers[i].made)
+            return s->agreed && s->link->state != LINK_ENDED;
+    return false;
 }
 
 void source_reset(struct source *s)
@@ -351,7 +364,8 @@ static void send_packets(struct source *s, unsigned layer, size_t n)
         put_exts(s, layer, p, &v);
         int stamp_at = stamp_place(s, p);
         if (stamp_at >= 0)
-            stamp_write(p->payload + stamp_at, s->number, wall_us);
+            stamp_write(p->payload + stamp_at,
+                &(struct stamp){.source = s->number, .wall_us = wall_us, .index = index});
         int header = rtp_write_header(headers[i], sizeof headers[i], &f, &l->peer.extmap, v.out, v.count);
         jobs[i] = (struct srtp_tx_job){.tx = l->peer.tx,
             .index = index,

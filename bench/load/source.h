@@ -65,6 +65,8 @@ void source_run(struct source *s, int64_t now_us);
 /* Packets since the measuring began, of all layers. */
 uint64_t source_window(const struct source *s);
 void source_reset(struct source *s);
+uint64_t source_next(const struct source *s); /* index of the next packet (of the lowest layer) */
+bool source_waits(const struct source *s);    /* packets are made that were not sent yet */
 
 /* The server asks for these. false: the stream is not this source's. */
 bool source_key_frame(struct source *s, uint32_t ssrc);
@@ -74,11 +76,17 @@ void source_put_sr(struct source *s, struct writer *w, int64_t now_us);
 
 /* ---- the stamp that every payload ends with (in a file's pictures: one packet of each) ---- */
 
-#define STAMP_LEN 17 /* bytes, none of them zero: it cannot make a start code in H.264 */
+#define STAMP_LEN 24 /* bytes, none of them zero: it cannot make a start code in H.264 */
 
-void stamp_write(uint8_t out[STAMP_LEN], unsigned source, int64_t wall_us);
+struct stamp {
+    unsigned source;
+    int64_t wall_us; /* when it was sent */
+    uint64_t index;  /* rollover counter << 16 | sequence number, as the publisher sent it */
+};
+
+void stamp_write(uint8_t out[STAMP_LEN], const struct stamp *s);
 
 /* Reads the stamp at the end of a payload. false: there is none. */
-bool stamp_read(const uint8_t *payload, size_t len, unsigned *ret_source, int64_t *ret_wall_us);
+bool stamp_read(const uint8_t *payload, size_t len, struct stamp *ret);
 
 #endif
