@@ -189,7 +189,7 @@ def joins(context):
             seconds = max(context.seconds, 12)
             running = measure.Load(server, [*CAMERA, "--subscribers", "100", "--srtp", "gcm"], seconds)
             time.sleep(5)  # a hundred have joined; they are measured for so long that the joins fall into it
-            coming = measure.Load(server, [*CAMERA, "--video-kbps", "100", "--subscribers", "300", "--join-rate",
+            coming = measure.Load(server, [*CAMERA, "--room", "coming", "--video-kbps", "100", "--subscribers", "300", "--join-rate",
                                            "100", "--srtp", "gcm"], 2)
             later = coming.figures()
             shown.append((running.figures(), later))
