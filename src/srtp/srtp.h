@@ -61,7 +61,7 @@ void srtp_rx_free(struct srtp_rx *rx); /* NULL is allowed */
  * proves genuine; beyond SRTP_RX_SSRCS_MAX the one silent for longest is forgotten. Errors, after which the
  * bytes are not to be used: -EINVAL not an RTP packet or too short, -EBADMSG authentication failed, -EALREADY
  * replayed (some clients repeat packets as probes: count, do not log), -ESTALE older than SRTP_WINDOW
- * packets, -ENOMEM, -EKEYEXPIRED the key has protected as many packets as it may. */
+ * packets, -ENOMEM, -EIO, -EKEYEXPIRED the key has protected as many packets as it may. */
 int srtp_rx_rtp(struct srtp_rx *rx, uint8_t *packet, size_t *len, uint64_t *ret_index);
 
 /* The same for a compound RTCP packet; *ret_index is the 31-bit SRTCP index. */
@@ -81,7 +81,7 @@ struct srtp_rx_stats {
     uint64_t rtp_old, rtcp_old;         /* -ESTALE */
     uint64_t forged;                    /* -EBADMSG */
     uint64_t malformed;                 /* -EINVAL */
-    uint64_t refused;                   /* -ENOMEM, -EKEYEXPIRED */
+    uint64_t refused;                   /* -ENOMEM, -EIO, -EKEYEXPIRED */
     uint64_t forgotten;                 /* SSRCs that gave way to newer ones */
     uint32_t ssrcs;                     /* known now */
 };
