@@ -69,7 +69,7 @@ GEN_C       := $(PROTOS:src/proto/%.proto=$(B)/gen/proto/%.pb-c.c)
 GEN_H       := $(GEN_C:.c=.h)
 # folders that may include generated headers: their objects wait for protoc-c
 GEN_USERS   := $(foreach f,$(FOLDERS),$(if $(filter proto,$(call closure,$(f))),$(f)))
-SUPPORT     := $(wildcard tests/support/*.c)
+SUPPORT     := $(wildcard tests/support/*.c) $(filter-out tests/net/fanlight-link.c,$(wildcard tests/net/*.c))
 
 # what a test program links, beside its own object: the folder in its file name, or those of its first line
 # "// link: folder folder"
@@ -120,7 +120,7 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c $(GEN_H) $(B)/gen/flags
 	@$(CC) $(ALL_CFLAGS) -w -MMD -MP -c $< -o $@
 
 $(B)/obj/src/main.o $(patsubst %.c,$(B)/obj/%.o,$(SUPPORT) $(TOOL_SRC) $(BENCH_SRC) $(BENCH_PARTS) \
-    $(foreach f,$(GEN_USERS),$(wildcard src/$(f)/*.c tests/unit/$(f)_*.c))): | $(GEN_H)
+    $(foreach f,$(GEN_USERS) bench,$(wildcard src/$(f)/*.c tests/unit/$(f)_*.c))): | $(GEN_H)
 
 # ---- an archive a folder -------------------------------------------------------
 objs         = $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/$(1)/*.c)) \
@@ -151,9 +151,12 @@ $(1): $(2) $(3)
 	@echo "  LD   $$@"
 	@$$(CC) $$(ALL_LDFLAGS) -Wl,-E $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS) $(4) $$(SYS_LIBS) -o $$@
 endef
-# a unit test links its folder, what that folder may use, and the helpers of tests/support that it calls
+# a unit test links its folder, what that folder may use, and the helpers of tests/support that it calls; one of
+# bench/ links the parts of bench/, and the folders of its first line
+unit_archives = $(if $(filter bench_%,$(1)),$(B)/lib/bench.a $(call archives,$(call link_line,tests/unit/$(1).c)),\
+               $(call archives,$(firstword $(subst _, ,$(1)))))
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call program_rule,$(B)/tests/unit/$(t),$(B)/obj/tests/unit/$(t).o,\
-    $(B)/lib/support.a $(call archives,$(firstword $(subst _, ,$(t)))),-lcmocka)))
+    $(B)/lib/support.a $(call unit_archives,$(t)),-lcmocka)))
 $(foreach t,$(TOOL_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
     $(call archives,$(call link_line,$(t))),)))
 # a bench program also links the parts in folders of bench/ that it calls
@@ -214,7 +217,7 @@ test: deps-test
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) $(STAGES)
 test-c: test-programs
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) unit
-test-programs: $(UNIT) $(TOOLS) $(if $(wildcard src/main.c),$(B)/fanlight)
+test-programs: $(UNIT) $(TOOLS) $(if $(wildcard src/main.c),$(B)/fanlight) $(B)/fanlight-load
 
 lint: $(GEN_H)
 	@tests/lint/run $(B)

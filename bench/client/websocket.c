@@ -189,6 +189,10 @@ static void take_answer(struct websocket *w)
     }
     memcpy(head, bytes_at(&w->in), len);
     head[len] = 0;
+    if (strncmp(head, "HTTP/1.", 7) != 0) {
+        end(w, "the answer to the handshake is not HTTP");
+        return;
+    }
     if (strncmp(head, "HTTP/1.1 101 ", 13) != 0) {
         size_t body = w->in.len - len < 80 ? w->in.len - len : 80;
         snprintf(why, sizeof why, "%.*s: %.*s", (int)strcspn(head, "\r"), head, (int)body,

@@ -20,16 +20,17 @@
 #include "srtp/srtp.h"
 #include "tls/cert.h"
 
-#define EVENTS         1024
-#define SAMPLES_PER_S  20000   /* packets with times of arrival, about */
-#define PACKET_BITS    8600    /* of a video packet, for guessing how many there will be */
-#define DRAIN_QUIET_US 1500000 /* without a packet: what has not come yet is lost */
-#define DRAIN_MAX_US   10000000
-#define DRAIN_CHECK_US 50000
-#define LEAVE_US       1500000
-#define CHECK_US       500000
-#define SILENCE_US     3000000 /* nothing comes although much is sent: the server is gone */
-#define DISPLAY_US     500000
+#define EVENTS           1024
+#define SAMPLES_PER_S    20000   /* packets with times of arrival, about */
+#define PACKET_BITS      8600    /* of a video packet, for guessing how many there will be */
+#define DRAIN_QUIET_US   1500000 /* without a packet: what has not come yet is lost */
+#define DRAIN_MAX_US     10000000
+#define DRAIN_NUMBERS_US 500000
+#define DRAIN_CHECK_US   50000
+#define LEAVE_US         1500000
+#define CHECK_US         500000
+#define SILENCE_US       3000000 /* nothing comes although much is sent: the server is gone */
+#define DISPLAY_US       500000
 
 /* ---- failures ---- */
 
@@ -247,6 +248,8 @@ static void enter(struct crowd *c, enum crowd_phase phase)
     c->phase_us = c->load.now_us;
     if (phase <= CROWD_DRAIN && phase > c->result.reached)
         c->result.reached = phase;
+    if (phase <= CROWD_DRAIN)
+        report_phase(c);
 }
 
 static void begin_joins(struct crowd *c, unsigned upto)
@@ -401,7 +404,9 @@ static void drain(struct crowd *c, int64_t for_us)
         c->quiet_us = g->now_us;
     }
     count_expected(c);
-    bool all = c->result.received >= c->result.expected && !g->opt.simulcast;
+    int64_t quiet_us =
+        g->opt.simulcast ? DRAIN_NUMBERS_US : 0; /* numbers do not tell what is still to come */
+    bool all = c->result.received >= c->result.expected && g->now_us - c->quiet_us >= quiet_us;
     if ((all && !unsent(g)) || g->now_us - c->quiet_us >= DRAIN_QUIET_US || for_us >= DRAIN_MAX_US)
         begin_leave(c);
 }
@@ -433,7 +438,7 @@ static void step(struct crowd *c)
         drain(c, for_us);
         return;
     case CROWD_LEAVE:
-        if (for_us >= LEAVE_US || g->ended == g->link_count)
+        if (for_us >= LEAVE_US || g->ended == c->begun)
             enter(c, CROWD_OVER);
         return;
     case CROWD_OVER:
@@ -526,8 +531,8 @@ static void turn(struct crowd *c, int64_t *next_us)
     for (unsigned i = 0; i < g->source_count; i++)
         source_run(g->sources[i], now_us);
     run_links(g);
-    step(c);
     check_server(c);
+    step(c);
 }
 
 void crowd_run(struct crowd *c, volatile sig_atomic_t *stop)

@@ -25,12 +25,12 @@ static ssize_t read_file(pid_t pid, const char *name, char *out, size_t size)
     return n;
 }
 
-bool process_parse_stat(const char *line, size_t len, uint64_t *ret_user, uint64_t *ret_system)
+bool process_parse_stat(const char *line, uint64_t *ret_user, uint64_t *ret_system)
 {
-    const char *at = memrchr(line, ')', len); /* the name may hold anything */
+    const char *at = strrchr(line, ')'); /* the name may hold anything */
     unsigned long long user, system;
     int field = 2;
-    while (at && field < USER_FIELD && (at = memchr(at, ' ', len - (size_t)(at - line)))) {
+    while (at && field < USER_FIELD && (at = strchr(at, ' '))) {
         at++;
         field++;
     }
@@ -48,8 +48,7 @@ int process_read(pid_t pid, struct process_use *ret)
     unsigned long long resident;
     clockid_t clock;
     struct timespec used;
-    ssize_t n = read_file(pid, "stat", text, sizeof text);
-    if (n < 0 || !process_parse_stat(text, (size_t)n, &user, &system))
+    if (read_file(pid, "stat", text, sizeof text) < 0 || !process_parse_stat(text, &user, &system))
         return -ESRCH;
     if (read_file(pid, "statm", text, sizeof text) < 0 || sscanf(text, "%*u %llu", &resident) != 1)
         return -ESRCH;

@@ -17,6 +17,6 @@ int process_read(pid_t pid, struct process_use *ret);
 void process_self(struct process_use *ret);
 
 /* User and system time in a line of /proc/PID/stat, clock ticks. False: it is none. */
-bool process_parse_stat(const char *line, size_t len, uint64_t *ret_user, uint64_t *ret_system);
+bool process_parse_stat(const char *line, uint64_t *ret_user, uint64_t *ret_system);
 
 #endif

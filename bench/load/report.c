@@ -62,6 +62,13 @@ static bool shows(void)
     return isatty(STDERR_FILENO) == 1;
 }
 
+void report_phase(const struct crowd *c)
+{
+    if (!shows())
+        fprintf(stderr, "fanlight-load: %s; joined %u of %u\n", phases[c->phase], c->load.joined,
+            c->load.link_count);
+}
+
 void report_progress(struct crowd *c)
 {
     struct load *g = &c->load;

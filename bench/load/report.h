@@ -7,6 +7,7 @@
 
 /* A line on a terminal, written over and over. Does nothing where standard error is none. */
 void report_progress(struct crowd *c);
+void report_phase(const struct crowd *c); /* one line, where there is no terminal: another phase has begun */
 void report_progress_end(void);
 
 void report_table(const struct crowd *c, FILE *out);
