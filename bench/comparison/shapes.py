@@ -11,10 +11,10 @@ CAMERA = ["--publishers", "1", "--video-kbps", "1500", "--fps", "30", "--no-audi
 
 
 class Context:
-    """What was asked for: how many runs of each, how long. report: where figures go."""
+    """What was asked for: how many runs of each, how long. report: where figures go. extra: more options of the load."""
 
-    def __init__(self, report, pairs, seconds, systems):
-        self.report, self.pairs, self.seconds, self.systems = report, pairs, seconds, systems
+    def __init__(self, report, pairs, seconds, systems, extra=()):
+        self.report, self.pairs, self.seconds, self.systems, self.extra = report, pairs, seconds, systems, extra
 
     def wanted(self, systems):
         return [s for s in systems if self.systems is None or s.split("-")[0] in self.systems or s in self.systems]
@@ -27,7 +27,7 @@ def alternate(context, shape, systems, arguments):
         order = list(runs) if pair % 2 == 0 else list(reversed(runs))
         for system in order:
             try:
-                runs[system].append(measure.run(system, arguments, context.seconds))
+                runs[system].append(measure.run(system, [*arguments, *context.extra], context.seconds))
             except CannotMeasure as e:
                 context.report.note(f"{TITLES[system]}: {e}")
             measure.pause()
@@ -248,7 +248,7 @@ def memory(context):
         figures = measure.Load(server, [*CAMERA, "--subscribers", str(count), "--srtp", "gcm"], 5).figures()
         context.report.at_most(f"{shape}: a participant in all", (figures["rss_kib"] - empty) / (count + 1), "KiB",
                                160)
-    churn_s = max(30, context.seconds * context.pairs * 6)
+    churn_s = max(30, context.seconds * context.pairs * 12)
     with START["fanlight"]() as server:
         seen, end = [], time.monotonic() + churn_s
         while time.monotonic() < end:
