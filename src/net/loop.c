@@ -31,6 +31,7 @@ struct loop {
     void *after_arg;
     _Atomic bool stop;
     bool coarse; /* kernel without epoll_pwait2 */
+    bool again;  /* the next round does not sleep */
 };
 
 struct loop *loop_new(void)
@@ -206,6 +207,11 @@ static void loop_deliver(struct loop *l)
     }
 }
 
+void loop_again(struct loop *l)
+{
+    l->again = true;
+}
+
 void loop_run_once(struct loop *l, int timeout_ms)
 {
     int64_t next_us = wheel_next_us(l->wheel), wait_us = timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000;
@@ -216,7 +222,8 @@ void loop_run_once(struct loop *l, int timeout_ms)
             wait_us = left;
     }
     struct epoll_event events[EVENTS_MAX];
-    int n = loop_wait(l, events, wait_us);
+    int n = loop_wait(l, events, l->again ? 0 : wait_us);
+    l->again = false;
     l->now_us = clock_now_us();
     for (int i = 0; i < n; i++) {
         struct loop_fd *f = events[i].data.ptr;

@@ -41,6 +41,11 @@ void loop_call_post(struct loop *l, struct loop_call *call);
 /* Called once a round after all events and timers, before sleeping (flush of batched output). */
 void loop_set_after(struct loop *l, loop_call_fn fn, void *arg);
 
+/* There is more to do: the next round does not sleep, but looks at descriptors and timers first. Loop's
+ * thread.
+ */
+void loop_again(struct loop *l);
+
 void loop_run(struct loop *l);                      /* until loop_stop */
 void loop_run_once(struct loop *l, int timeout_ms); /* one round; -1: sleep till something is due */
 void loop_stop(struct loop *l);                     /* any thread */

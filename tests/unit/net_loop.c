@@ -194,6 +194,39 @@ static void calls_keep_their_order_and_after_comes_last(void **state)
     loop_set_after(loop, NULL, NULL);
 }
 
+static int rounds_left;
+
+static void after_again(void *arg)
+{
+    const struct watched *w = arg;
+    if (--rounds_left > 0)
+        loop_again(loop);
+    else
+        assert_int_equal(eventfd_write(w->fd, 1), 0);
+}
+
+static void who_has_more_to_do_does_not_sleep(void **state)
+{
+    struct watched w;
+    eventfd_t once;
+    (void)state;
+    watch(&w, NULL);
+    assert_int_equal(eventfd_read(w.fd, &once), 0);
+    loop_set_after(loop, after_again, &w);
+    rounds_left = 3;
+    loop_again(loop);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(w.calls, 0);
+        loop_run_once(loop, -1); /* would sleep for ever */
+    }
+    assert_int_equal(rounds_left, 0);
+    loop_set_after(loop, NULL, NULL);
+    loop_run_once(loop, -1);
+    assert_int_equal(w.calls, 1);
+    loop_fd_del(loop, w.handle);
+    close(w.fd);
+}
+
 static void calls_that_never_ran_are_freed(void **state)
 {
     struct loop_call own = {.fn = note, .arg = &letters[5]};
@@ -274,6 +307,7 @@ int main(void)
         cmocka_unit_test(descriptors_may_be_added_in_callbacks),
         cmocka_unit_test(the_loop_sleeps_until_a_timer_is_due),
         cmocka_unit_test(calls_keep_their_order_and_after_comes_last),
+        cmocka_unit_test(who_has_more_to_do_does_not_sleep),
         cmocka_unit_test(calls_that_never_ran_are_freed),
         cmocka_unit_test(threads_call_into_the_loop),
         cmocka_unit_test(a_stop_is_never_lost),
