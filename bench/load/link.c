@@ -325,9 +325,10 @@ void link_run(struct link *l, int64_t now_us)
 {
     if (l->state == LINK_WAITING || l->state == LINK_ENDED)
         return;
-    if (peer_next_timeout(&l->peer) <= now_us || !l->fixed) {
+    if (l->peer_us <= now_us || !l->fixed) {
         peer_run(&l->peer, now_us);
         link_socket_fix(l);
+        l->peer_us = peer_next_timeout(&l->peer);
     }
     if (l->state < LINK_CONNECTED || !peer_connected(&l->peer)) {
         check_join(l, now_us);

@@ -68,6 +68,7 @@ struct link {
 
     int64_t open_us, connected_us, flowing_us; /* 0: not yet */
     int64_t report_us, pli_us;
+    int64_t peer_us; /* when ICE and DTLS want their turn */
 };
 
 struct link_spec {

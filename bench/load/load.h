@@ -50,6 +50,7 @@ struct load {
     int64_t now_us;  /* of this turn */
     unsigned slot;   /* of the next links that get their turn */
     int64_t slot_us; /* when that is */
+    unsigned turn;
 
     struct link **links; /* publishing ones first */
     unsigned link_count, publishing;

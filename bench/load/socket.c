@@ -17,6 +17,25 @@
 #define BUFFER_SENDER (4 << 20)
 #define CONTROL_BYTES 64
 
+/* ---- addresses: a socket of IPv4 costs less where it is enough ---- */
+
+static bool is_v4(const struct link *l)
+{
+    return addr_is_v4(&l->load->opt.url.addr);
+}
+
+static socklen_t put_addr(const struct link *l, const struct addr *a, struct sockaddr_in6 *ret)
+{
+    if (!is_v4(l)) {
+        addr_to_sockaddr(a, ret);
+        return sizeof *ret;
+    }
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(a->port)};
+    memcpy(&v4.sin_addr, a->ip + 12, 4);
+    memcpy(ret, &v4, sizeof v4);
+    return sizeof v4;
+}
+
 /* ---- life ---- */
 
 /* The address that we reach remote from. */
@@ -45,16 +64,17 @@ static void set_buffer(int fd, int option, int forced, int bytes)
 
 int link_socket_open(struct link *l)
 {
-    struct sockaddr_in6 own = {.sin6_family = AF_INET6};
+    const struct addr any = {0};
+    struct sockaddr_in6 own;
     struct sockaddr_storage bound;
     socklen_t len = sizeof bound;
-    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = l};
-    int off = 0, on = 1;
-    l->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = l};
+    int on = 1;
+    l->fd = socket(is_v4(l) ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (l->fd < 0)
         return -errno;
-    if (setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0 ||
-        bind(l->fd, (struct sockaddr *)&own, sizeof own) < 0 ||
+    socklen_t own_len = put_addr(l, &any, &own);
+    if (bind(l->fd, (struct sockaddr *)&own, own_len) < 0 ||
         getsockname(l->fd, (struct sockaddr *)&bound, &len) < 0 ||
         (l->sampled && setsockopt(l->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0) ||
         epoll_ctl(l->load->epoll, EPOLL_CTL_ADD, l->fd, &ev) < 0)
@@ -93,8 +113,7 @@ void link_socket_fix(struct link *l)
     struct sockaddr_in6 to;
     if (!path || l->fixed)
         return;
-    addr_to_sockaddr(&path->remote, &to);
-    if (connect(l->fd, (struct sockaddr *)&to, sizeof to) < 0)
+    if (connect(l->fd, (struct sockaddr *)&to, put_addr(l, &path->remote, &to)) < 0)
         return;
     l->path = *path;
     l->fixed = true;
@@ -111,10 +130,9 @@ static void port_closed(struct link *l)
 void link_send(struct link *l, const struct path *path, const uint8_t *data, size_t len)
 {
     struct sockaddr_in6 to;
-    addr_to_sockaddr(&path->remote, &to);
+    socklen_t to_len = put_addr(l, &path->remote, &to);
     bool plain = l->fixed && path_equal(path, &l->path);
-    if (sendto(l->fd, data, len, MSG_DONTWAIT, plain ? NULL : (struct sockaddr *)&to, plain ? 0 : sizeof to) <
-        0)
+    if (sendto(l->fd, data, len, MSG_DONTWAIT, plain ? NULL : (struct sockaddr *)&to, plain ? 0 : to_len) < 0)
         l->load->counts.dropped++;
 }
 
@@ -207,6 +225,7 @@ static void take(struct link *l, int i)
         path.local.port = l->local.port;
     }
     peer_input(&l->peer, &path, data, len, l->load->now_us);
+    l->peer_us = 0; /* what time asks for has changed */
 }
 
 void link_read(struct link *l)
@@ -220,7 +239,7 @@ void link_read(struct link *l)
             l->refused = 0;
         for (int i = 0; i < n && l->state != LINK_ENDED; i++)
             take(l, i);
-    } while (n == READ_BATCH && l->state != LINK_ENDED);
+    } while (n == READ_BATCH && l->state != LINK_ENDED); /* edge-triggered: until nothing is left */
     if (!l->fixed && l->state != LINK_ENDED)
         link_run(l, l->load->now_us); /* handshakes do not wait for their turn */
 }
