@@ -197,7 +197,7 @@ static void malformed_handshakes_are_refused(void **state)
         UPGRADE "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n",
         UPGRADE "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=!\r\n",
         UPGRADE "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTEy\r\n", /* 18 bytes */
-        "Connection: close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" KEY,
+        ("Connection: close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" KEY),
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(status_of(*state, "/ws", wrong[i], &r), 400);
