@@ -48,6 +48,9 @@ def describe(context, shape, runs):
             f"{lost:.3f} % lost; latency p50 {median(figures, 'p50_us') / 1000:.2f} ms, "
             f"p99 {median(figures, 'p99_us') / 1000:.2f} ms; failures {sum(f['failures'] for f in figures)}; "
             f"{figures[0]['srtp']}")
+        for f in figures:
+            if f["first_failure"]:
+                context.report.note(f"    the first failure: {f['first_failure']}")
         busiest, drops = max(f["load_core"] for f in figures), sum(f["load_drops"] for f in figures)
         if busiest > 0.9 or drops:
             context.report.note(f"    the load tester was the bottleneck: {100 * busiest:.0f} % of its processor, "
