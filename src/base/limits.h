@@ -18,6 +18,12 @@
 #define TCP_ACCEPT_BATCH 64 /* connections accepted in one round, so that packets get their turn */
 #define TCP_READ_BATCH   16 /* reads from one connection in one round, likewise */
 
+/* ---- batches ---- */
+#define UDP_RECV_FIRST   8        /* datagrams that recvmmsg is prepared for while few come */
+#define UDP_RUN_MAX      64       /* segments of one run: what kernels before 6.9 take */
+#define UDP_RUN_BYTES    65000    /* bytes of one run: a UDP datagram less IPv6 and UDP headers, with room */
+#define UDP_RUN_AGAIN_US 60000000 /* a path that refused a run is tried again: routes change */
+
 /* ---- transport ---- */
 #define ICE_UFRAG_MAX        256  /* RFC 8839, section 5.4 */
 #define ICE_PWD_MAX          256  /* RFC 8839, section 5.4 */
@@ -165,6 +171,25 @@
 #define TWCC_FULL_PACKETS   100    /* arrivals that bring a report forward to TWCC_MIN_US */
 #define TWCC_STATUSES_MAX   8192   /* packet statuses of one report: more is nonsense or an attack */
 
+/* ---- pacing ---- */
+#define PACER_RATE_MIN_BPS   10000000 /* to one receiver, while nobody has measured what its path carries */
+#define PACER_BURST_US       5000     /* what the pace rate gives in this time goes at once */
+#define PACER_TICK_US        4000     /* turns of who waits: with the timer's 1 ms the time of a burst */
+#define PACER_LATE_US        20000    /* of the time that a turn comes late this much is made up for */
+#define PACER_RATE_WINDOW_US 100000   /* the rate of what comes in is measured in steps of this length */
+#define PACER_RATE_WINDOWS   5        /* over so many of them */
+#define PACER_QUEUE_US       500000   /* video that waited for longer is of no use in a conversation */
+#define PACER_ITEMS_MAX      4096     /* packets waiting for one receiver: half a second of 72 Mbit/s */
+#define PACER_CHUNK_ITEMS    1024     /* items a worker's pool grows by: 72 KiB */
+#define PACER_POOL_ITEMS     262144   /* of a worker: 2,500 receivers of a key frame of 100 packets, 18 MiB */
+
+/* ---- forwarding in bursts ---- */
+#define SFU_GATHER_RATE     20000 /* packets sent a second from which on parts of a frame wait for the rest */
+#define SFU_GATHER_US       4000  /* for at most this long, and the timer's 1 ms; its last packet ends it */
+#define SFU_BURST_MAX       32    /* packets of a track that are handed to its subscribers together */
+#define SFU_EQUALISE_BYTES  16    /* packets of a frame that differ by less are made equal, for longer runs */
+#define SFU_TRANSIT_BUCKETS 24    /* powers of two of a microsecond: up to 8 s */
+
 /* ---- configuration ---- */
 #define CONFIG_FILE_MAX 1048576 /* bytes of the file: a thousand API keys take 100 KB */
 #define CONFIG_SECRET_MIN                                                                                    \
@@ -193,7 +218,7 @@
     8000000 /* retransmissions to one peer, per subscription: what a NACK flood can cost */
 #define SFU_DISCOVER_US                                                                                      \
     3000000               /* a start waits this long for the STUN server: three of its requests, and a name */
-#define SFU_RECV_ROUNDS 8 /* batches read from the socket before others get their turn */
+#define SFU_RECV_ROUNDS 4 /* batches read from the socket before what they bring is sent on */
 
 /* ---- control, api, start and stop ---- */
 #define HUB_ADDRESSES_US 10000000 /* interfaces are looked at this often: VPNs and DHCP change them */

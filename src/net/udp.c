@@ -15,6 +15,15 @@ union control {
     uint8_t bytes[CONTROL_SIZE];
 };
 
+/* What one recvmmsg fills. */
+struct inbox {
+    struct mmsghdr messages[UDP_BATCH_MAX];
+    struct iovec vectors[UDP_BATCH_MAX];
+    struct sockaddr_in6 names[UDP_BATCH_MAX];
+    union control controls[UDP_BATCH_MAX];
+    struct packet *packets[UDP_BATCH_MAX];
+};
+
 static int option_on(int fd, int level, int name)
 {
     int one = 1;
@@ -128,37 +137,39 @@ static int recv_discard(struct udp_socket *s)
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -ENOBUFS;
 }
 
-int udp_recv(struct udp_socket *s, struct packet_pool *pool, struct packet **ret, size_t max, int64_t now_us)
+/* Makes room for one datagram in each of count new packets; fewer when the pool is short. */
+static size_t recv_prepare(struct inbox *in, struct packet_pool *pool, size_t count)
 {
-    struct mmsghdr messages[UDP_BATCH_MAX];
-    struct iovec vectors[UDP_BATCH_MAX];
-    struct sockaddr_in6 names[UDP_BATCH_MAX];
-    union control controls[UDP_BATCH_MAX];
-    struct packet *packets[UDP_BATCH_MAX];
-    size_t count = 0;
-    if (max > UDP_BATCH_MAX)
-        max = UDP_BATCH_MAX;
-    while (count < max && (packets[count] = packet_get(pool))) {
-        vectors[count] = (struct iovec){packets[count]->data, PACKET_SIZE_MAX};
-        messages[count].msg_hdr = (struct msghdr){
-            .msg_name = &names[count],
-            .msg_namelen = sizeof names[count],
-            .msg_iov = &vectors[count],
+    size_t n = 0;
+    for (; n < count && (in->packets[n] = packet_get(pool)); n++) {
+        in->vectors[n] = (struct iovec){in->packets[n]->data, PACKET_SIZE_MAX};
+        in->messages[n].msg_hdr = (struct msghdr){
+            .msg_name = &in->names[n],
+            .msg_namelen = sizeof in->names[n],
+            .msg_iov = &in->vectors[n],
             .msg_iovlen = 1,
-            .msg_control = &controls[count],
-            .msg_controllen = sizeof controls[count],
+            .msg_control = &in->controls[n],
+            .msg_controllen = sizeof in->controls[n],
         };
-        count++;
     }
-    if (count == 0)
-        return max == 0 ? 0 : recv_discard(s);
-    int n = recvmmsg(s->fd, messages, (unsigned)count, MSG_DONTWAIT, NULL);
-    int rc = n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+    return n;
+}
+
+/* One recvmmsg for up to count datagrams. *ret_kept grows by those that are good. Returns the number that the
+ * kernel gave, 0 when nothing waits, or -errno. */
+static int recv_some(struct udp_socket *s, struct packet_pool *pool, size_t count, struct packet **ret,
+    size_t *ret_kept, int64_t now_us)
+{
+    struct inbox in;
+    size_t ready = recv_prepare(&in, pool, count);
+    if (ready == 0)
+        return *ret_kept ? 0 : recv_discard(s);
+    int n = recvmmsg(s->fd, in.messages, (unsigned)ready, MSG_DONTWAIT, NULL);
+    int rc = n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : -errno;
     size_t taken = n < 0 ? 0 : (size_t)n;
-    int kept = 0;
     for (size_t i = 0; i < taken; i++) {
-        struct packet *p = packets[i];
-        struct msghdr *m = &messages[i].msg_hdr;
+        struct packet *p = in.packets[i];
+        struct msghdr *m = &in.messages[i].msg_hdr;
         local_read(s, m, &p->path.local);
         if (m->msg_flags & MSG_TRUNC || addr_from_sockaddr(m->msg_name, &p->path.remote) < 0) {
             s->truncated += (m->msg_flags & MSG_TRUNC) != 0;
@@ -166,103 +177,37 @@ int udp_recv(struct udp_socket *s, struct packet_pool *pool, struct packet **ret
             continue;
         }
         p->path.conn = 0;
-        p->len = (uint16_t)messages[i].msg_len;
+        p->len = (uint16_t)in.messages[i].msg_len;
         p->recv_us = now_us;
-        ret[kept++] = p;
+        ret[(*ret_kept)++] = p;
     }
-    for (size_t i = count; i > taken; i--)
-        packet_unref(packets[i - 1]);
-    return rc < 0 ? rc : kept;
+    for (size_t i = ready; i > taken; i--)
+        packet_unref(in.packets[i - 1]);
+    return rc;
 }
 
-/* Says in m's control buffer which of our addresses a message leaves from. */
-static void local_write(
-    const struct udp_socket *s, const struct addr *local, struct msghdr *m, union control *control)
+/* Preparing for datagrams that do not wait costs as much as receiving them: a call asks for about as many as
+ * came last time, and for twice as many again while they keep coming. */
+int udp_recv(struct udp_socket *s, struct packet_pool *pool, struct packet **ret, size_t max, int64_t now_us)
 {
-    static const uint8_t zero[16];
-    m->msg_control = NULL;
-    m->msg_controllen = 0;
-    if (memcmp(local->ip, zero, sizeof zero) == 0)
-        return;
-    struct in6_pktinfo v6 = {.ipi6_ifindex = local->scope};
-    struct in_pktinfo v4 = {0};
-    memcpy(&v6.ipi6_addr, local->ip, sizeof local->ip);
-    memcpy(&v4.ipi_spec_dst, local->ip + 12, 4);
-    const void *info = s->v4_only ? (void *)&v4 : (void *)&v6;
-    size_t size = s->v4_only ? sizeof v4 : sizeof v6;
-    m->msg_control = control;
-    m->msg_controllen = CMSG_SPACE(size);
-    memset(control, 0, m->msg_controllen);
-    struct cmsghdr *c = CMSG_FIRSTHDR(m);
-    c->cmsg_level = s->v4_only ? IPPROTO_IP : IPPROTO_IPV6;
-    c->cmsg_type = s->v4_only ? IP_PKTINFO : IPV6_PKTINFO;
-    c->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(c), info, size);
-}
-
-static socklen_t remote_write(
-    const struct udp_socket *s, const struct addr *remote, struct sockaddr_in6 *name)
-{
-    if (!s->v4_only) {
-        addr_to_sockaddr(remote, name);
-        return sizeof *name;
-    }
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(remote->port)};
-    if (!addr_is_v4(remote))
-        v4.sin_family = AF_INET6; /* the kernel refuses it, and it is counted */
-    memcpy(&v4.sin_addr, remote->ip + 12, 4);
-    memcpy(name, &v4, sizeof v4);
-    return sizeof v4;
-}
-
-/* sendmmsg until all count messages are sent, skipped or dropped; *ret_blocked: the socket's buffer is full.
- */
-static size_t send_batch(struct udp_socket *s, struct mmsghdr *messages, size_t count, bool *ret_blocked)
-{
-    size_t accepted = 0;
-    for (size_t at = 0; at < count;) {
-        int n = sendmmsg(s->fd, messages + at, (unsigned)(count - at), MSG_DONTWAIT);
-        if (n > 0) {
-            at += (size_t)n;
-            accepted += (size_t)n;
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else if (n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) {
-            s->send_blocked += count - at;
-            *ret_blocked = true;
-            break;
-        } else {
-            s->send_errors++; /* of the first message: it is not tried again, the rest is */
-            at++;
-        }
-    }
-    return accepted;
-}
-
-size_t udp_send(struct udp_socket *s, const struct udp_message *list, size_t n)
-{
-    struct mmsghdr messages[UDP_BATCH_MAX];
-    struct iovec vectors[UDP_BATCH_MAX];
-    struct sockaddr_in6 names[UDP_BATCH_MAX];
-    union control controls[UDP_BATCH_MAX];
-    size_t accepted = 0;
-    bool blocked = false;
-    for (size_t at = 0; at < n;) {
-        size_t count = n - at < UDP_BATCH_MAX ? n - at : UDP_BATCH_MAX;
-        if (blocked) {
-            s->send_blocked += n - at;
+    size_t kept = 0, asked = 0;
+    if (max > UDP_BATCH_MAX)
+        max = UDP_BATCH_MAX;
+    if (s->expected < UDP_RECV_FIRST)
+        s->expected = UDP_RECV_FIRST;
+    while (asked < max) {
+        size_t count = max - asked < s->expected ? max - asked : s->expected;
+        int n = recv_some(s, pool, count, ret, &kept, now_us);
+        if (n < 0)
+            return kept ? (int)kept : n;
+        asked += (size_t)n;
+        if ((size_t)n < count) {
+            s->expected = asked + asked / 2;
             break;
         }
-        for (size_t i = 0; i < count; i++) {
-            const struct udp_message *from = &list[at + i];
-            struct msghdr *m = &messages[i].msg_hdr;
-            vectors[i] = (struct iovec){(void *)(uintptr_t)from->data, from->len};
-            *m = (struct msghdr){.msg_name = &names[i], .msg_iov = &vectors[i], .msg_iovlen = 1};
-            m->msg_namelen = remote_write(s, &from->path.remote, &names[i]);
-            local_write(s, &from->path.local, m, &controls[i]);
-        }
-        accepted += send_batch(s, messages, count, &blocked);
-        at += count;
+        s->expected *= 2;
     }
-    return accepted;
+    if (s->expected > UDP_BATCH_MAX)
+        s->expected = UDP_BATCH_MAX;
+    return (int)kept;
 }
