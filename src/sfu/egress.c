@@ -1,6 +1,8 @@
 /* Outgoing media in batches: headers composed for each receiver, encrypted out of place from the shared
- * packets, sent with one system call. */
+ * packets, sent with one system call. What one receiver gets at once stands together, so that the kernel can
+ * be given it as a run. */
 #include <string.h>
+#include "net/clock.h"
 #include "rtp/dd.h"
 #include "rtp/red.h"
 #include "rtp/rtx.h"
@@ -62,12 +64,12 @@ static size_t compose_exts(struct compose *c, struct rtp_ext_out exts[EXTS_MAX],
         put_ext(exts, &n, RTP_EXT_DEPENDENCY, dd, len);
     }
     if (c->s->twcc) {
-        uint16_t seq = transport_twcc_next(c->s->peer->transport, size, c->s->peer->worker->now_us);
+        uint16_t seq = transport_twcc_next(c->s->peer->transport, size, c->s->peer->worker->send_us);
         c->twcc[0] = (uint8_t)(seq >> 8);
         c->twcc[1] = (uint8_t)seq;
         put_ext(exts, &n, RTP_EXT_TWCC, c->twcc, 2);
     } else if (m->id_of[RTP_EXT_ABS_SEND_TIME]) {
-        uint64_t t = ((uint64_t)c->s->peer->worker->now_us << 18) / 1000000; /* 6.18 fixed-point seconds */
+        uint64_t t = ((uint64_t)c->s->peer->worker->send_us << 18) / 1000000; /* 6.18 fixed-point seconds */
         c->send_time[0] = (uint8_t)(t >> 16);
         c->send_time[1] = (uint8_t)(t >> 8);
         c->send_time[2] = (uint8_t)t;
@@ -140,27 +142,27 @@ static bool compose_payload(struct compose *c, uint8_t *scratch)
 
 /* ---- the batch ---- */
 
-static struct egress_slot *slot_take(struct sfu_sub *s, struct packet *pkt)
+static struct egress_slot *slot_take(struct sfu_sub *s, struct pacer_item *item)
 {
-    struct sfu_worker *w = s->peer->worker;
-    struct srtp_tx *tx = transport_tx(s->peer->transport);
-    const struct path *path = transport_path(s->peer->transport);
-    if (!tx || !path)
+    struct egress *e = s->peer->worker->egress;
+    if (!e->tx || !e->path)
         return NULL;
-    if (w->egress->n == UDP_BATCH_MAX)
-        egress_flush(w);
-    struct egress *e = w->egress;
+    if (e->n == UDP_BATCH_MAX) {
+        egress_end(s->peer);
+        egress_flush(s->peer->worker);
+    }
     struct egress_slot *slot = &e->slots[e->n];
-    slot->path = *path;
     slot->sub = s;
-    slot->packet = pkt ? packet_ref(pkt) : NULL;
-    slot->rtx = false;
-    e->jobs[e->n] = (struct srtp_tx_job){.tx = tx, .out = slot->out, .out_cap = sizeof slot->out};
+    slot->packet = item->packet;
+    slot->ts = item->out.ts;
+    item->packet = NULL;
+    e->jobs[e->n] = (struct srtp_tx_job){.tx = e->tx};
+    e->messages[e->n] = (struct udp_message){.path = *e->path, .destination = &s->peer->destination};
     return slot;
 }
 
-static void slot_commit(struct sfu_sub *s, struct egress_slot *slot, int header_len, const uint8_t *payload,
-    size_t len, uint32_t ssrc, uint64_t seq)
+static void slot_commit(
+    struct sfu_sub *s, struct egress_slot *slot, int header_len, const uint8_t *payload, size_t len)
 {
     struct egress *e = s->peer->worker->egress;
     struct srtp_tx_job *job = &e->jobs[e->n];
@@ -174,79 +176,152 @@ static void slot_commit(struct sfu_sub *s, struct egress_slot *slot, int header_
     job->header_len = (uint16_t)header_len;
     job->payload = payload;
     job->payload_len = (uint16_t)len;
-    job->ssrc = ssrc;
-    job->index = seq;
-    slot->seq = (uint16_t)seq;
     e->n++;
 }
 
-void egress_media(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out)
+static void slot_name(
+    const struct sfu_sub *s, struct egress_slot *slot, bool rtx, uint64_t seq, struct rtp_fields *f)
 {
-    struct egress_slot *slot = slot_take(s, pkt);
-    if (!slot)
-        return;
-    struct compose c = {.s = s, .pkt = pkt, .h = &meta_of(pkt)->rtp, .out = out};
+    struct srtp_tx_job *job = &s->peer->worker->egress->jobs[s->peer->worker->egress->n];
+    slot->rtx = rtx;
+    slot->seq = f->seq = (uint16_t)seq;
+    job->index = seq;
+    job->ssrc = f->ssrc = rtx ? s->rtx_ssrc : s->ssrc;
+}
+
+static void media(struct sfu_sub *s, struct egress_slot *slot, const struct rewrite_out *out)
+{
+    struct compose c = {.s = s, .pkt = slot->packet, .h = &meta_of(slot->packet)->rtp, .out = out};
     struct rtp_ext_out exts[EXTS_MAX];
     int len = -1;
     if (compose_payload(&c, slot->payload)) {
         size_t n = compose_exts(&c, exts, c.payload_len + RTP_HEADER_LEN + 40);
-        struct rtp_fields f = {.pt = s->codecs[c.codec].pt,
-            .marker = c.h->marker,
-            .seq = (uint16_t)out->seq,
-            .ts = out->ts,
-            .ssrc = s->ssrc};
+        struct rtp_fields f = {.pt = s->codecs[c.codec].pt, .marker = c.h->marker, .ts = out->ts};
+        slot_name(s, slot, false, out->seq, &f);
         len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
     }
-    slot_commit(s, slot, len, c.payload, c.payload_len, s->ssrc, out->seq);
+    slot_commit(s, slot, len, c.payload, c.payload_len);
     if (len >= 0)
         sender_stats_packet(&s->stats, c.payload_len);
 }
 
-void egress_rtx(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out)
+static uint8_t rtx_pt_of(const struct sfu_sub *s, const struct rtp_packet *h)
 {
-    struct compose c = {.s = s, .pkt = pkt, .h = &meta_of(pkt)->rtp, .out = out};
-    uint8_t rtx_pt = c.h->payload.codec < PAYLOAD_CODEC_COUNT ? s->codecs[c.h->payload.codec].rtx_pt : 0;
-    struct egress_slot *slot = rtx_pt ? slot_take(s, pkt) : NULL;
-    if (!slot)
-        return;
+    if (h)
+        return h->payload.codec < PAYLOAD_CODEC_COUNT ? s->codecs[h->payload.codec].rtx_pt : 0;
+    for (int i = 0; i < PAYLOAD_CODEC_COUNT; i++)
+        if (s->codecs[i].rtx_pt)
+            return s->codecs[i].rtx_pt;
+    return 0;
+}
+
+/* The packet again, under the SSRC for that; or, without a packet, word that this number never comes, so that
+ * the receiver stops asking. */
+static void rtx(struct sfu_sub *s, struct egress_slot *slot, const struct rewrite_out *out)
+{
+    struct compose c = {.s = s, .pkt = slot->packet, .out = out};
     struct rtp_ext_out exts[EXTS_MAX];
     int len = -1;
-    uint64_t seq = s->rtx_seq++;
-    if (compose_payload(&c, slot->payload + RTX_OSN_LEN) &&
+    c.h = c.pkt ? &meta_of(c.pkt)->rtp : NULL;
+    if ((!c.pkt || compose_payload(&c, slot->payload + RTX_OSN_LEN)) &&
         c.payload_len + RTX_OSN_LEN <= sizeof slot->payload) {
-        if (c.payload != slot->payload + RTX_OSN_LEN)
+        if (c.payload_len && c.payload != slot->payload + RTX_OSN_LEN)
             memcpy(slot->payload + RTX_OSN_LEN, c.payload, c.payload_len);
         rtx_write_osn(slot->payload, (uint16_t)out->seq);
         size_t n = compose_exts(&c, exts, c.payload_len + RTP_HEADER_LEN + 40);
-        struct rtp_fields f = {
-            .pt = rtx_pt, .marker = c.h->marker, .seq = (uint16_t)seq, .ts = out->ts, .ssrc = s->rtx_ssrc};
+        struct rtp_fields f = {.pt = rtx_pt_of(s, c.h), .marker = c.h && c.h->marker, .ts = out->ts};
+        slot_name(s, slot, true, s->rtx_seq++, &f);
         len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
     }
-    slot->rtx = true;
-    slot_commit(s, slot, len, slot->payload, c.payload_len + RTX_OSN_LEN, s->rtx_ssrc, seq);
+    slot_commit(s, slot, len, slot->payload, c.payload_len + RTX_OSN_LEN);
     s->peer->worker->stats.rtx_out++;
 }
 
-/* Tells the receiver that this number never comes, so that it stops asking. */
-void egress_rtx_empty(struct sfu_sub *s, uint16_t osn, uint32_t ts)
+/* From here to egress_end the packets of one peer are added. A batch that has no room for all of them is sent
+ * before, since a run ends with its batch. */
+void egress_begin(struct sfu_peer *p)
 {
-    uint8_t rtx_pt = 0;
-    for (int i = 0; i < PAYLOAD_CODEC_COUNT && !rtx_pt; i++)
-        rtx_pt = s->codecs[i].rtx_pt;
-    struct egress_slot *slot = rtx_pt ? slot_take(s, NULL) : NULL;
-    if (!slot)
-        return;
-    uint64_t seq = s->rtx_seq++;
-    struct compose c = {.s = s};
-    struct rtp_ext_out exts[EXTS_MAX];
-    size_t n = compose_exts(&c, exts, RTP_HEADER_LEN + 40);
-    struct rtp_fields f = {.pt = rtx_pt, .seq = (uint16_t)seq, .ts = ts, .ssrc = s->rtx_ssrc};
-    int len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
-    rtx_write_osn(slot->payload, osn);
-    slot->rtx = true;
-    slot_commit(s, slot, len, slot->payload, RTX_OSN_LEN, s->rtx_ssrc, seq);
-    s->peer->worker->stats.rtx_out++;
+    struct egress *e = p->worker->egress;
+    if (e->n + p->pacer.count > UDP_BATCH_MAX)
+        egress_flush(p->worker);
+    e->first = e->n;
+    e->tx = transport_tx(p->transport);
+    e->path = transport_path(p->transport);
 }
+
+/* Adds what the pacer let go; a peer that has nowhere to send to loses it. The item is given back. */
+void egress_item(struct sfu_peer *p, struct pacer_item *item)
+{
+    struct egress_slot *slot = slot_take(item->owner, item);
+    if (slot && item->kind == EGRESS_MEDIA)
+        media(item->owner, slot, &item->out);
+    else if (slot)
+        rtx(item->owner, slot, &item->out);
+    pacer_item_put(&p->worker->items, item);
+}
+
+/* ---- runs ---- */
+
+/* Lengthens a packet by RTP padding (RFC 3550, section 5.1). */
+static void pad(struct egress *e, size_t at, size_t by)
+{
+    struct srtp_tx_job *job = &e->jobs[at];
+    struct egress_slot *slot = &e->slots[at];
+    if (job->payload != slot->payload)
+        memcpy(slot->payload, job->payload, job->payload_len);
+    rtp_write_padding(slot->payload + job->payload_len, sizeof slot->payload - job->payload_len, by);
+    slot->header[0] |= 0x20;
+    job->payload = slot->payload;
+    job->payload_len = (uint16_t)(job->payload_len + by);
+}
+
+static size_t size_of(const struct egress *e, size_t at)
+{
+    return (size_t)e->jobs[at].header_len + e->jobs[at].payload_len;
+}
+
+/* Packets of one frame, media that may be padded: end-to-end encrypted tracks are passed on as they are. */
+static bool may_equal(const struct egress *e, size_t a, size_t b)
+{
+    const struct egress_slot *x = &e->slots[a], *y = &e->slots[b];
+    return x->sub == y->sub && x->ts == y->ts && !x->rtx && !y->rtx && !x->sub->encrypted &&
+           x->sub->kind == KIND_VIDEO && !e->messages[a].path.conn;
+}
+
+/* Encoders split a frame into packets of nearly the same length, the last ones a byte longer; only equal ones
+ * make a run, except that the last may be shorter. */
+static void equalise(struct sfu_worker *w, size_t from, size_t end)
+{
+    struct egress *e = w->egress;
+    for (size_t at = from, next; at < end; at = next) {
+        size_t least = size_of(e, at), most = least;
+        for (next = at + 1; next < end && may_equal(e, at, next); next++) {
+            size_t size = size_of(e, next);
+            size_t low = size < least ? size : least, high = size > most ? size : most;
+            if (high - low > SFU_EQUALISE_BYTES)
+                break;
+            least = low;
+            most = high;
+        }
+        for (size_t i = at; least < most && i + 1 < next; i++) {
+            size_t by = most - size_of(e, i);
+            if (!by || e->jobs[i].payload_len + by > PACKET_SIZE_MAX)
+                continue;
+            pad(e, i, by);
+            w->stats.padded++;
+        }
+    }
+}
+
+void egress_end(struct sfu_peer *p)
+{
+    struct egress *e = p->worker->egress;
+    if (e->n > e->first + 1)
+        equalise(p->worker, e->first, e->n);
+    e->first = e->n;
+}
+
+/* ---- out ---- */
 
 /* Without RTX the very same bytes go out again (nonce law). */
 bool egress_stored(struct sfu_sub *s, uint16_t seq)
@@ -260,44 +335,76 @@ bool egress_stored(struct sfu_sub *s, uint16_t seq)
     return true;
 }
 
-static void store(struct sfu_sub *s, const struct egress_slot *slot, size_t len)
+static void store(struct sfu_sub *s, const struct egress_slot *slot, const uint8_t *data, size_t len)
 {
     if (!s->stored || slot->rtx || len > SFU_STORED_SIZE)
         return;
     struct stored *st = &s->stored[slot->seq % SFU_STORED_COUNT];
     st->seq = slot->seq;
     st->len = (uint16_t)len;
-    memcpy(st->data, slot->out, len);
+    memcpy(st->data, data, len);
+}
+
+static void encrypt(struct egress *e, size_t count)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct srtp_tx_job *job = &e->jobs[i];
+        job->out = e->out + at;
+        job->out_cap = size_of(e, i) + srtp_profile_rtp_trailer(srtp_tx_profile(job->tx));
+        at += job->out_cap;
+    }
+    srtp_tx_run(e->jobs, count);
+}
+
+/* How long the packets of the batch were here: a bucket for each power of two of a microsecond. */
+static void note_transit(struct sfu_worker *w, const int64_t *recv_us, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t us = w->send_us - recv_us[i];
+        unsigned bucket = us > 0 ? 64 - (unsigned)__builtin_clzll((uint64_t)us) : 0;
+        w->stats.transit[bucket < SFU_TRANSIT_BUCKETS ? bucket : SFU_TRANSIT_BUCKETS - 1]++;
+    }
 }
 
 void egress_flush(struct sfu_worker *w)
 {
     struct egress *e = w->egress;
-    if (!e->n)
+    int64_t recv_us[UDP_BATCH_MAX];
+    size_t count = e->n, messages = 0, forwarded = 0;
+    if (!count)
         return;
-    size_t count = e->n, messages = 0;
-    e->n = 0;
-    srtp_tx_run(e->jobs, count);
+    e->n = e->first = 0;
+    encrypt(e, count);
     for (size_t i = 0; i < count; i++) {
         struct egress_slot *slot = &e->slots[i];
-        size_t len = e->jobs[i].ret_len;
+        struct srtp_tx_job *job = &e->jobs[i];
+        if (slot->packet && !slot->rtx)
+            recv_us[forwarded++] = slot->packet->recv_us;
         packet_unref(slot->packet);
         slot->packet = NULL;
-        if (e->jobs[i].ret_err) {
+        if (job->ret_err) {
             w->stats.crypto_refused++;
             continue;
         }
-        store(slot->sub, slot, len);
-        slot->sub->peer->bytes_out += len;
-        if (slot->path.conn) {
-            worker_send(w, &slot->path, slot->out, len);
-        } else {
-            e->messages[messages++] = (struct udp_message){.path = slot->path, .data = slot->out, .len = len};
-            w->stats.datagrams_out++;
-            w->stats.bytes_out += len;
-        }
+        store(slot->sub, slot, job->out, job->ret_len);
+        slot->sub->peer->bytes_out += job->ret_len;
         w->stats.rtp_out++;
+        struct udp_message *m = &e->messages[messages];
+        if (messages != i)
+            *m = e->messages[i];
+        if (m->path.conn) {
+            const struct path path = m->path;
+            worker_send(w, &path, job->out, job->ret_len);
+            continue;
+        }
+        m->data = job->out;
+        m->len = job->ret_len;
+        messages++;
+        w->stats.datagrams_out++;
+        w->stats.bytes_out += job->ret_len;
     }
-    if (messages)
-        udp_send(&w->udp, e->messages, messages);
+    udp_send_runs(&w->udp, e->messages, messages, w->send_us);
+    w->send_us = clock_now_us();
+    note_transit(w, recv_us, forwarded);
 }

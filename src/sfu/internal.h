@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/ring.h"
 #include "base/table.h"
+#include "cc/pacer.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
 #include "net/tcp.h"
@@ -76,6 +77,11 @@ struct sfu_track {
     struct sfu_sub **subs;
     size_t sub_count, sub_cap;
     uint64_t images; /* bit a worker that has an image of this track */
+    /* what came and is handed to the subscribers here at the end of the round, or when the frame is whole */
+    struct packet *burst[SFU_BURST_MAX];
+    uint8_t burst_count;
+    bool burst_due;    /* ready: in worker->due, not in worker->gather */
+    struct list ready; /* in one of the two while there is a burst */
     int64_t newest_us;
     /* speech, windows of ROOM_SPEAKERS_US */
     int64_t window_us;
@@ -112,7 +118,8 @@ struct sfu_sub {
     int current, target; /* stream index; -1: none */
     struct rewrite rewrite;
     struct rewrite_slot *slots;
-    uint64_t rtx_seq; /* extended: grows only (nonce law) */
+    uint64_t rtx_seq;                   /* extended: grows only (nonce law) */
+    uint64_t dropped_from, dropped_end; /* outgoing numbers last given in vain: dropped while they waited */
     struct sender_stats stats;
     int64_t sr_us;
     int64_t rtx_budget; /* bytes that may be retransmitted now */
@@ -163,6 +170,10 @@ struct sfu_peer {
     size_t ssrc_count;
     struct sfu_sub *subs;
     struct wheel_timer timer;
+    struct pacer pacer;
+    struct list ready; /* in worker->ready */
+    struct list paced; /* in worker->paced: what waits but for audio waits for the worker's next turn */
+    struct udp_destination destination;
     int64_t report_us, quality_us;
     int64_t rtt_us;           /* smoothed, from reports on what we send; 0: unknown */
     float loss_up, loss_down; /* worst of the streams, this quality interval */
@@ -216,22 +227,31 @@ struct worker_mail {
     uint8_t bytes[]; /* len of them: SCTP packet, first frame */
 };
 
+/* What an item of the pacer is. */
+enum egress_kind { EGRESS_MEDIA, EGRESS_RTX, EGRESS_RTX_EMPTY };
+
 struct egress_slot {
-    struct path path;
     struct sfu_sub *sub;
     struct packet *packet;
+    uint32_t ts;
     uint16_t seq;
     bool rtx;
     uint8_t header[RTP_HEADER_MAX];
-    uint8_t payload[PACKET_SIZE_MAX];
-    uint8_t out[RTP_HEADER_MAX + PACKET_SIZE_MAX + SRTP_RTP_TRAILER_MAX];
+    uint8_t payload[PACKET_SIZE_MAX]; /* where it differs from the packet's */
 };
 
+#define EGRESS_OUT_MAX (RTP_HEADER_MAX + PACKET_SIZE_MAX + SRTP_RTP_TRAILER_MAX)
+
+/* The batch that is being made. Empty between two releases. */
 struct egress {
     size_t n;
+    size_t first;            /* where the present peer's packets begin */
+    struct srtp_tx *tx;      /* the present peer's; NULL: it cannot be sent to */
+    const struct path *path; /* the same */
     struct srtp_tx_job jobs[UDP_BATCH_MAX];
     struct udp_message messages[UDP_BATCH_MAX];
     struct egress_slot slots[UDP_BATCH_MAX];
+    uint8_t out[UDP_BATCH_MAX * EGRESS_OUT_MAX]; /* datagrams one behind the other: runs need no gathering */
 };
 
 struct tcp_ref {
@@ -267,6 +287,15 @@ struct sfu_worker {
     uint64_t tcp_dropped; /* frames that did not fit a connection's queue */
     struct wheel_timer tick;
     struct egress *egress;
+    struct pacer_pool items;
+    struct list due;    /* tracks whose bursts go at the end of this round */
+    struct list gather; /* tracks that wait for the rest of a frame */
+    struct list ready;  /* peers whose packets go at the end of this round */
+    struct list paced;  /* peers that have to wait for tokens */
+    struct wheel_timer gather_timer, pace_timer;
+    bool gathering;        /* so much is sent that gathering pays */
+    uint64_t rtp_out_then; /* stats.rtp_out, a tick ago */
+    int64_t send_us;       /* the time of the present batch */
     struct log_limit limit, overflow_limit;
     struct sfu_stats stats;     /* this thread's; published by tick */
     pthread_mutex_t stats_lock; /* guards published, taken once a tick */
@@ -357,11 +386,25 @@ void sub_restart(struct sfu_sub *s);
 void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
 
+/* ---- release.c ---- */
+void release_init(struct sfu_worker *w);
+void release_done(struct sfu_worker *w);
+void release_burst(struct sfu_track *t, struct packet *p);
+void release_track(struct sfu_track *t);
+void release_forget_track(struct sfu_track *t);
+void release_media(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
+bool release_rtx(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
+void release_run(struct sfu_worker *w);
+void release_all(struct sfu_worker *w);
+void release_tick(struct sfu_worker *w);
+void release_forget_sub(struct sfu_sub *s);
+void release_forget_peer(struct sfu_peer *p);
+
 /* ---- egress.c ---- */
 bool egress_accepts(const struct sfu_sub *s, struct packet *pkt);
-void egress_media(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
-void egress_rtx(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
-void egress_rtx_empty(struct sfu_sub *s, uint16_t osn, uint32_t ts);
+void egress_begin(struct sfu_peer *p);
+void egress_item(struct sfu_peer *p, struct pacer_item *item);
+void egress_end(struct sfu_peer *p);
 bool egress_stored(struct sfu_sub *s, uint16_t seq);
 void egress_flush(struct sfu_worker *w);
 

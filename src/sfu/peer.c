@@ -182,6 +182,9 @@ static void peer_add(struct sfu_worker *w, const struct sfu_command *c)
     list_init(&p->paths);
     list_init(&p->ufrags);
     list_init(&p->tracks);
+    list_init(&p->ready);
+    list_init(&p->paced);
+    pacer_init(&p->pacer, w->now_us);
     wheel_timer_init(&p->timer, on_timer, p);
     p->report_us = w->now_us + SFU_REPORT_US;
     p->quality_us = w->now_us + SFU_QUALITY_US;
@@ -195,7 +198,6 @@ static void peer_add(struct sfu_worker *w, const struct sfu_command *c)
 void peer_remove(struct sfu_peer *p, bool say_goodbye)
 {
     struct sfu_worker *w = p->worker;
-    egress_flush(w);
     if (say_goodbye)
         transport_close(p->transport);
     p->removed = true;
@@ -212,6 +214,7 @@ void peer_remove(struct sfu_peer *p, bool say_goodbye)
         ufrag_free(list_entry(p->ufrags.next, struct ufrag_ref, of_peer));
     if (p->data)
         data_stop(p->data);
+    release_forget_peer(p);
     wheel_cancel(&p->timer);
     HASH_DELETE(hh, w->peers, p);
     struct sfu_event e = {.type = SFU_EVENT_PEER_REMOVED, .peer = p->id};

@@ -3,6 +3,7 @@
 #define SFU_STATS_H
 
 #include <stdint.h>
+#include "base/limits.h"
 
 #define SFU_COUNTERS(X)                                                                                      \
     X(datagrams_in, "datagrams received")                                                                    \
@@ -28,6 +29,14 @@
     X(pli_in, "key frame requests of receivers")                                                             \
     X(crypto_refused, "packets that could not be encrypted")                                                 \
     X(send_dropped, "packets dropped because a socket was full")                                             \
+    X(udp_sends, "messages given to the kernel: runs of datagrams, and single ones")                         \
+    X(udp_runs, "runs among them")                                                                           \
+    X(udp_run_datagrams, "datagrams in those runs")                                                          \
+    X(udp_runs_refused, "runs that a path or the device did not take, sent one by one")                      \
+    X(padded, "packets lengthened so that they fit into a run")                                              \
+    X(paced, "times that a receiver's packets had to wait for their turn")                                   \
+    X(stale_frames, "video frames dropped because they waited too long")                                     \
+    X(stale_packets, "packets of such frames")                                                               \
     X(ring_full, "packets dropped between workers")                                                          \
     X(wakeups, "rounds of the workers' loops")
 
@@ -36,6 +45,10 @@ struct sfu_stats {
     SFU_COUNTERS(SFU_FIELD)
 #undef SFU_FIELD
     uint64_t peers, tracks, subs, packets_used;
+    uint64_t packets_waiting; /* for their turn to be sent */
+    /* Forwarded packets by the time from their arrival to their sending: [0] below a microsecond, [n] from
+     * 2^(n-1) us to below 2^n us, the last one all that took longer. */
+    uint64_t transit[SFU_TRANSIT_BUCKETS];
 };
 
 #endif

@@ -87,7 +87,7 @@ void sub_remove(struct sfu_sub *s)
 {
     struct sfu_worker *w = s->peer->worker;
     struct srtp_tx *tx = transport_tx(s->peer->transport);
-    egress_flush(w);
+    release_forget_sub(s);
     HASH_DELETE(hh, w->subs, s);
     HASH_DELETE(by_ssrc, s->peer->subs, s);
     track_del_sub(s->track, s);
@@ -193,11 +193,15 @@ void sub_input(struct sfu_sub *s, struct packet *pkt)
     const struct rtp_packet *h = &m->rtp;
     if (s->paused || !codec_known(s, h) || !transport_path(s->peer->transport))
         return; /* without a way to the peer no number is used up */
-    if (s->target < 0)
+    bool begins = s->target < 0;
+    if (begins)
         choose(s);
     if (m->stream != s->current) {
-        if (m->stream != s->target || !h->payload_len || !can_start(s, h))
+        if (m->stream != s->target || !h->payload_len || !can_start(s, h)) {
+            if (begins && s->kind == KIND_VIDEO && s->target >= 0)
+                track_key_frame(s->track, (unsigned)s->target, s->peer->worker->now_us);
             return;
+        }
         rewrite_switch(&s->rewrite, m->stream, h, pkt->recv_us, clock_of(s->track, s->current),
             clock_of(s->track, m->stream));
         s->current = m->stream;
@@ -212,7 +216,7 @@ void sub_input(struct sfu_sub *s, struct packet *pkt)
         return;
     if (!s->live)
         first_packet(s);
-    egress_media(s, pkt, &out);
+    release_media(s, pkt, &out);
 }
 
 /* ---- retransmission ---- */
@@ -245,18 +249,17 @@ void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us)
     }
     if (!s->rtx_ssrc || rewrite_find(&s->rewrite, seq, &origin))
         goto refused;
-    if (origin.state == REWRITE_FILTERED) {
+    struct rewrite_out out = {.seq = seq, .ts = s->rewrite.last_ts};
+    if (origin.state == REWRITE_FILTERED || (origin.seq >= s->dropped_from && origin.seq < s->dropped_end)) {
         if (budget_take(s, 64, now_us))
-            egress_rtx_empty(s, seq, s->rewrite.last_ts);
+            release_rtx(s, NULL, &out);
         return;
     }
     const struct sfu_stream *stream = origin.source < SFU_RIDS_MAX ? s->track->streams[origin.source] : NULL;
     struct packet *pkt = stream ? history_get(&stream->history, origin.src_seq, now_us) : NULL;
-    struct rewrite_out out;
     if (!pkt || rewrite_again(&s->rewrite, &origin, &meta_of(pkt)->rtp, &out) ||
-        !budget_take(s, pkt->len, now_us))
+        !budget_take(s, pkt->len, now_us) || !release_rtx(s, pkt, &out))
         goto refused;
-    egress_rtx(s, pkt, &out);
     return;
 refused:
     w->stats.rtx_refused++;

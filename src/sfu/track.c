@@ -21,6 +21,7 @@ static struct sfu_track *track_make(struct sfu_worker *w, uint32_t id, uint8_t k
     t->kind = kind;
     t->home = w->index;
     list_init(&t->of_peer);
+    list_init(&t->ready);
     HASH_ADD_INT(w->tracks, id, t);
     return t;
 }
@@ -130,8 +131,7 @@ void track_unused(struct sfu_track *t)
 
 void track_fan_out(struct sfu_track *t, struct packet *p)
 {
-    for (size_t i = 0; i < t->sub_count; i++)
-        sub_input(t->subs[i], p);
+    release_burst(t, p);
     for (uint64_t left = t->images; left; left &= left - 1)
         worker_ring_push(t->worker, (unsigned)__builtin_ctzll(left), p);
 }
@@ -155,6 +155,7 @@ static void tell_images(struct sfu_track *t, enum mail_kind kind)
 /* Everyone starts over at the next key frame: after a mute, or a new codec. */
 void track_reset_subs(struct sfu_track *t, int64_t now_us)
 {
+    release_track(t);
     for (size_t i = 0; i < t->sub_count; i++)
         sub_reset(t->subs[i], now_us);
     tell_images(t, MAIL_IMAGE_RESET);
@@ -163,6 +164,7 @@ void track_reset_subs(struct sfu_track *t, int64_t now_us)
 /* Another source begins in this stream: its numbers have nothing to do with the old one's. */
 void track_restart_stream(struct sfu_track *t, unsigned index)
 {
+    release_track(t);
     for (size_t i = 0; i < t->sub_count; i++)
         if (t->subs[i]->current == (int)index)
             sub_restart(t->subs[i]);
@@ -259,7 +261,6 @@ void track_gone(struct sfu_track *t)
 void track_remove(struct sfu_track *t)
 {
     struct sfu_worker *w = t->worker;
-    egress_flush(w);
     while (t->peer && t->sub_count)
         sub_remove(t->subs[0]);
     if (t->peer)
@@ -267,6 +268,7 @@ void track_remove(struct sfu_track *t)
     tell_images(t, MAIL_TRACK_GONE);
     for (unsigned i = 0; i < SFU_RIDS_MAX; i++)
         stream_free(t->streams[i]);
+    release_forget_track(t);
     list_del(&t->of_peer);
     HASH_DELETE(hh, w->tracks, t);
     free(t->subs);

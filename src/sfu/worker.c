@@ -338,16 +338,19 @@ static void mail_ready(void *arg, uint32_t events, int64_t now_us)
     struct sfu_worker *w = arg;
     (void)events;
     w->now_us = now_us;
-    egress_flush(w); /* a command may end what is queued */
     struct mail *next;
-    bool rings = false;
+    bool rings = false, released = false;
     for (struct mail *m = mailbox_take(&w->mail); m; m = next) {
         next = m->next;
         struct worker_mail *wm = (struct worker_mail *)m;
-        if (wm->kind == MAIL_RING)
+        if (wm->kind == MAIL_RING) {
             rings = true;
-        else
+        } else {
+            if (!released)
+                release_all(w); /* a command may end what is queued */
+            released = true;
             mail_handle(w, wm);
+        }
         free(wm);
     }
     if (rings)
@@ -358,8 +361,8 @@ static void after_round(void *arg)
 {
     struct sfu_worker *w = arg;
     w->stats.wakeups++;
-    egress_flush(w);
     worker_flush_rings(w);
+    release_run(w);
 }
 
 static void publish_stats(struct sfu_worker *w)
@@ -367,10 +370,15 @@ static void publish_stats(struct sfu_worker *w)
     w->stats.peers = HASH_COUNT(w->peers);
     w->stats.subs = HASH_COUNT(w->subs);
     w->stats.packets_used = packet_pool_used(w->pool);
+    w->stats.packets_waiting = w->items.used;
     if (w->udp.overflows > w->stats.recv_dropped && log_limit_pass(&w->overflow_limit, w->now_us))
         log_warn("udp.overflow", "worker=%u dropped=%llu buffer=%d", w->index,
             (unsigned long long)w->udp.overflows, w->udp.rcvbuf);
     w->stats.recv_dropped = w->udp.overflows;
+    w->stats.udp_sends = w->udp.sends;
+    w->stats.udp_runs = w->udp.runs;
+    w->stats.udp_run_datagrams = w->udp.run_datagrams;
+    w->stats.udp_runs_refused = w->udp.runs_refused;
     w->stats.send_dropped = w->udp.send_blocked + w->udp.send_errors + w->tcp_dropped;
     w->stats.tracks = 0;
     for (struct sfu_track *t = w->tracks; t; t = t->hh.next)
@@ -392,6 +400,7 @@ static void tick(struct wheel_timer *t, int64_t now_us)
     {
         track_tick(track, now_us);
     }
+    release_tick(w);
     publish_stats(w);
     wheel_set(loop_wheel(w->loop), &w->tick, now_us + SFU_TICK_US);
 }
@@ -421,6 +430,10 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
     w->sfu = s;
     w->index = (uint8_t)index;
     w->udp.fd = w->mail.fd = -1;
+    list_init(&w->due);
+    list_init(&w->gather);
+    list_init(&w->ready);
+    list_init(&w->paced);
     pthread_mutex_init(&w->stats_lock, NULL);
     w->now_us = clock_now_us();
     int err = open_socket(w, error, size);
@@ -443,6 +456,7 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
         return err;
     }
     loop_set_after(w->loop, after_round, w);
+    release_init(w);
     wheel_timer_init(&w->tick, tick, w);
     wheel_set(loop_wheel(w->loop), &w->tick, w->now_us + SFU_TICK_US);
     *ret = w;
@@ -480,6 +494,7 @@ void worker_free(struct sfu_worker *w)
         loop_free(w->loop);
     if (w->udp.fd >= 0)
         udp_close(&w->udp);
+    release_done(w);
     ice_stun_free(w->stun);
     packet_pool_free(w->pool);
     pthread_mutex_destroy(&w->stats_lock);
@@ -529,11 +544,11 @@ static void say_goodbye(void *arg)
 {
     struct sfu_worker *w = arg;
     struct sfu_peer *p, *next;
+    release_all(w);
     HASH_ITER(hh, w->peers, p, next)
     {
         peer_remove(p, true);
     }
-    egress_flush(w);
     tcp_drop_all(w);
     loop_stop(w->loop);
 }

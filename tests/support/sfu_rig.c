@@ -622,3 +622,9 @@ struct sfu_stats sfu_rig_stats(struct sfu_rig *r)
     sfu_stats(r->sfu, &s);
     return s;
 }
+
+void sfu_rig_drain(struct sfu_rig *r)
+{
+    SFU_RIG_UNTIL(r, sfu_rig_stats(r).packets_waiting == 0, (void)0);
+    sfu_rig_sync(r);
+}

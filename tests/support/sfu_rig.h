@@ -153,6 +153,9 @@ void sfu_rig_report(struct sfu_rig_peer *p, const struct rtcp_report *report);
  * came of it. */
 void sfu_rig_sync(struct sfu_rig *r);
 
+/* The same, and nothing waits for its turn any more: all that was forwarded is sent and heard. */
+void sfu_rig_drain(struct sfu_rig *r);
+
 /* Counters, up to date: waits for the workers to publish them. */
 struct sfu_stats sfu_rig_stats(struct sfu_rig *r);
 
