@@ -13,10 +13,11 @@
 
 #define PACE          2.5 /* times the rate, as libwebrtc paces */
 #define PACE_SLICE_US 5000
-#define KEY_FACTOR    6  /* a key frame is so many times a picture's share of the rate */
-#define OWED_SHARE    8  /* a picture pays back this part of what others took too much */
-#define CATCH_UP      4  /* pictures that are late at most; older ones are left out */
-#define AUDIO_MIN     32 /* bytes of an Opus payload with the stamp in it */
+#define KEY_FACTOR    6      /* a key frame is so many times a picture's share of the rate */
+#define KEY_GAP_US    300000 /* libwebrtc makes no two key frames closer together */
+#define OWED_SHARE    8      /* a picture pays back this part of what others took too much */
+#define CATCH_UP      4      /* pictures that are late at most; older ones are left out */
+#define AUDIO_MIN     32     /* bytes of an Opus payload with the stamp in it */
 #define AUDIO_MAX     400
 #define CAPTURE_LEN   8
 #define EXTS_MAX      5
@@ -166,7 +167,20 @@ static size_t picture_size(struct source *s, struct source_layer *y, bool key)
     size = size < mean / 4 ? mean / 4 : size;
     size = size < PIECES_VP8_HEAD + STAMP_LEN ? PIECES_VP8_HEAD + STAMP_LEN : size;
     y->owed += (int64_t)(size - mean);
+    /* an encoder's rate control looks back a second or so; what key frames took before is forgotten */
+    if (y->owed > (int64_t)y->kbps * 125)
+        y->owed = (int64_t)y->kbps * 125;
     return (size_t)size;
+}
+
+/* Is the next picture a key frame? Many requests within a short time get one. */
+static bool take_key_wanted(struct source_layer *y)
+{
+    if (!y->key_wanted || (y->key_us && y->ts_us - y->key_us < KEY_GAP_US))
+        return false;
+    y->key_us = y->ts_us;
+    y->key_wanted = false;
+    return true;
 }
 
 static void make_vp8(struct source *s, struct source_layer *y, const uint8_t *data, size_t len, bool key)
@@ -233,7 +247,7 @@ static void make_h264(struct source *s, struct source_layer *y, const struct med
 static void make_file_picture(struct source *s, struct source_layer *y)
 {
     const struct media *m = &s->link->load->media;
-    if (y->key_wanted && !m->frames[s->media_at].key) {
+    if (take_key_wanted(y) && !m->frames[s->media_at].key) {
         size_t at = s->media_at;
         while (at < m->frame_count && !m->frames[at].key)
             at++;
@@ -241,7 +255,6 @@ static void make_file_picture(struct source *s, struct source_layer *y)
     }
     const struct media_frame *f = &m->frames[s->media_at];
     s->media_at = (s->media_at + 1) % m->frame_count;
-    y->key_wanted = y->key_wanted && !f->key;
     if (m->h264)
         make_h264(s, y, f);
     else
@@ -256,8 +269,7 @@ static void make_picture(struct source *s, struct source_layer *y)
         make_file_picture(s, y);
         return;
     }
-    bool key = y->key_wanted;
-    y->key_wanted = false;
+    bool key = take_key_wanted(y);
     make_vp8(s, y, NULL, picture_size(s, y, key), key);
 }
 

@@ -29,8 +29,9 @@ struct source_layer {
     uint16_t picture;
     uint8_t tl0;
     bool key_wanted;
+    int64_t key_us; /* when the last key frame was made; 0: not yet */
     unsigned kbps, width, height;
-    int64_t owed; /* bytes that recent pictures were over the rate */
+    int64_t owed; /* bytes that recent pictures were over the rate: a second's at most */
     uint32_t ts;  /* newest */
     int64_t ts_us;
     struct sender_stats stats;
