@@ -21,9 +21,11 @@
 #include "tls/cert.h"
 
 #define EVENTS           128
-#define FEW_LINKS        32 /* with more, sockets are read in one turn of READ_TURNS: several packets a call */
+#define MANY_LINKS       32 /* with more, sockets are read in one turn of READ_TURNS: several packets a call */
 #define READ_TURNS       4
-#define SAMPLES_PER_S    20000   /* packets with times of arrival, about */
+#define CROWD_LINKS      200
+#define CROWD_TURNS      8
+#define SAMPLES_PER_S    10000   /* packets of links that are decrypted throughout, about */
 #define PACKET_BITS      8600    /* of a video packet, for guessing how many there will be */
 #define DRAIN_QUIET_US   1500000 /* without a packet: what has not come yet is lost */
 #define DRAIN_MAX_US     10000000
@@ -271,6 +273,13 @@ static void server_use(struct crowd *c, struct process_use *ret)
         c->result.has_server = true;
 }
 
+static int64_t resident_kib(struct crowd *c)
+{
+    struct process_use use = {0};
+    server_use(c, &use);
+    return use.resident_kib;
+}
+
 /* How far are the first links? In a meeting everybody may have to wait for all others. */
 static bool publishers_ready(const struct load *g)
 {
@@ -303,9 +312,7 @@ static bool all_flow(struct crowd *c)
 static void begin_measure(struct crowd *c)
 {
     struct load *g = &c->load;
-    struct process_use use = {0};
-    server_use(c, &use);
-    c->result.rss_full_kib = use.resident_kib;
+    c->result.rss_full_kib = resident_kib(c);
     c->result.joined = g->joined;
     c->result.flowing = g->flowing;
     g->counts = (struct load_counts){0};
@@ -346,7 +353,7 @@ static void count_expected(struct crowd *c)
             continue;
         c->result.received += l->received;
         if (g->opt.simulcast)
-            receive_video_counts(l, &by_numbers, &none);
+            receive_counts(l, true, &by_numbers, &none);
         for (unsigned s = 0; s < g->source_count; s++) {
             const struct source *from = g->sources[s];
             bool own = from->link == l || from->link->member == l->member;
@@ -420,12 +427,11 @@ static void step(struct crowd *c)
     switch (c->phase) {
     case CROWD_PUBLISHERS:
         begin_joins(c, g->publishing);
-        if (c->begun == g->publishing && publishers_ready(g)) {
-            struct process_use use = {0};
-            server_use(c, &use);
-            c->result.rss_empty_kib = use.resident_kib;
-            enter(c, CROWD_SUBSCRIBERS);
-        }
+        if (c->begun < g->publishing || !publishers_ready(g))
+            return;
+        if (g->publishing < g->link_count)
+            c->result.rss_empty_kib = resident_kib(c);
+        enter(c, CROWD_SUBSCRIBERS);
         return;
     case CROWD_SUBSCRIBERS:
         begin_joins(c, g->link_count);
@@ -540,9 +546,11 @@ static void turn(struct crowd *c, int64_t *next_us)
     }
     *next_us = now_us + LOAD_TURN_US;
     g->now_us = now_us;
+    g->wall_off_us = clock_wall_us() - now_us;
     loop_run_once(g->loop, 0);
     run_sources(g);
-    if (g->turn++ % (g->link_count > FEW_LINKS ? READ_TURNS : 1) == 0)
+    unsigned every = g->link_count > CROWD_LINKS ? CROWD_TURNS : g->link_count > MANY_LINKS ? READ_TURNS : 1;
+    if (g->turn++ % every == 0)
         read_sockets(g);
     run_links(g);
     check_server(c);
@@ -556,6 +564,7 @@ void crowd_run(struct crowd *c, volatile sig_atomic_t *stop)
     g->now_us = clock_now_us();
     c->token_us = g->now_us;
     c->tokens = 1;
+    c->result.rss_empty_kib = resident_kib(c);
     while (c->phase != CROWD_OVER) {
         turn(c, &next_us);
         if (g->now_us - c->shown_us >= DISPLAY_US)

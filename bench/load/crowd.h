@@ -26,8 +26,10 @@ struct crowd_result {
     struct load_counts drained; /* when everything had come */
     struct process_use server_start, server_end, self_start, self_end;
     bool has_server;
-    int64_t rss_empty_kib, rss_full_kib; /* of the server: before the subscribers came, and with them */
-    uint64_t socket_drops;               /* datagrams that our own sockets had no room for */
+    /* of the server: before the subscribers came (if there are only publishers: before anybody), and with all
+     */
+    int64_t rss_empty_kib, rss_full_kib;
+    uint64_t socket_drops; /* datagrams that our own sockets had no room for */
 };
 
 struct crowd {

@@ -34,7 +34,8 @@ struct link {
     enum link_state state;
     bool subscribes;
     bool fixed;   /* the socket is connected to the path in use */
-    bool sampled; /* every packet is read whole, with its time of arrival */
+    bool sampled; /* every packet is decrypted */
+    bool opens;   /* those of the read under way are */
     uint8_t pt[128];
     uint8_t twcc_id;             /* of what is received; 0: none */
     bool feedback;               /* transport-wide feedback was agreed on for it */
@@ -117,8 +118,8 @@ void receive_rtp(struct link *l, uint8_t *data, size_t have, size_t len, int64_t
 void receive_rtcp(struct link *l, const uint8_t *data, size_t len);
 void receive_run(struct link *l, int64_t now_us);
 void receive_reset(struct link *l); /* counting begins now */
-/* Media packets that should have come by their numbers, and those that did; of video alone. */
-void receive_video_counts(const struct link *l, uint64_t *ret_expected, uint64_t *ret_received);
+/* Adds the media packets that should have come by their numbers, and those that did. */
+void receive_counts(const struct link *l, bool video_only, uint64_t *ret_expected, uint64_t *ret_received);
 void receive_learn_rtx(struct link *l, const struct sdp_session *s);
 
 #endif

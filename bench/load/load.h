@@ -47,9 +47,10 @@ struct load {
     struct target *target;
     struct media media;
     int epoll;
-    int64_t now_us;  /* of this turn */
-    unsigned slot;   /* of the next links that get their turn */
-    int64_t slot_us; /* when that is */
+    int64_t now_us;      /* of this turn */
+    int64_t wall_off_us; /* wall time - monotonic time */
+    unsigned slot;       /* of the next links that get their turn */
+    int64_t slot_us;     /* when that is */
     unsigned turn;
 
     struct link **links; /* publishing ones first */

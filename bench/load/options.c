@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-#include "base/strbuf.h"
+#include "base/limits.h"
 #include "targets.h"
 
 #define ROOM_MAX 20 /* bytes of --room */
@@ -347,6 +347,8 @@ static const char *conflict(const struct options *o)
         return "nobody receives: --subscribers 0 without --meeting";
     if (o->meeting && o->publishers + o->subscribers < 2)
         return "a meeting takes two: --publishers";
+    if (!o->target->one_publisher && o->publishers * (o->audio + (o->video_kbps > 0)) > SDP_MEDIA_MAX)
+        return "more than 256 tracks in a room: a session description has no room for them";
     size_t receivers = o->subscribers + (o->meeting ? o->publishers : 0);
     size_t links = o->rooms * (o->publishers + receivers * (o->target->one_publisher ? o->publishers : 1));
     return links > LOAD_LINKS_MAX ? "more than 20,000 connections in one process" : NULL;

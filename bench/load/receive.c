@@ -163,11 +163,11 @@ void receive_reset(struct link *l)
     }
 }
 
-void receive_video_counts(const struct link *l, uint64_t *ret_expected, uint64_t *ret_received)
+void receive_counts(const struct link *l, bool video_only, uint64_t *ret_expected, uint64_t *ret_received)
 {
     for (unsigned i = 0; i < l->stream_count; i++) {
         const struct stream *s = &l->streams[i];
-        if (s->kind != LINK_PT_VIDEO || !s->started)
+        if ((video_only && s->kind != LINK_PT_VIDEO) || !s->started || s->highest <= s->base)
             continue;
         *ret_expected += (uint64_t)(s->highest - s->base);
         *ret_received += s->received;
@@ -253,7 +253,7 @@ static void look_inside(struct link *l, struct stream *s, const uint8_t *data, c
     s->source = stamp.source;
     s->offset = seq - (int64_t)stamp.index;
     s->has_offset = from->layer_count == 1;
-    if (g->measuring && at_us)
+    if (g->measuring && at_us && l->sampled)
         histogram_add(&g->latency, at_us - stamp.wall_us);
 }
 
@@ -321,8 +321,9 @@ void receive_rtp(struct link *l, uint8_t *data, size_t have, size_t len, int64_t
     g->counts.packets++;
     g->counts.bytes += len;
     g->total_packets++;
+    int64_t arrived_us = at_us ? at_us - g->wall_off_us : g->now_us;
     if (at.has_twcc)
-        twcc_recorder_input(l->recorder, at.twcc, g->now_us);
+        twcc_recorder_input(l->recorder, at.twcc, arrived_us);
     if (kind == LINK_PT_RTX) {
         if (have == len)
             receive_rtx(l, data, len, &at);
@@ -333,11 +334,12 @@ void receive_rtp(struct link *l, uint8_t *data, size_t have, size_t len, int64_t
     struct stream *s = stream_find(l, at.ssrc);
     if (!s && !(s = stream_add(l, at.ssrc, kind)))
         return;
-    receiver_stats_packet(&s->rx, at.seq, at.ts, len - at.header_len, g->now_us);
+    receiver_stats_packet(&s->rx, at.seq, at.ts, len - at.header_len, arrived_us);
     int64_t seq;
     bool is_new = count_seq(l, s, at.seq, false, &seq);
     struct rtp_packet h;
-    if (have < len || !open_packet(l, data, len, &h))
+    bool wanted = l->opens || !s->proved || s->needs_key;
+    if (!wanted || have < len || !open_packet(l, data, len, &h))
         return;
     if (!s->proved) {
         s->proved = true;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
+#include "link.h"
 #include "srtp/srtp.h"
 
 #define SHOWN_MAX 200 /* characters of the line on a terminal */
@@ -31,7 +32,6 @@ static struct figures figures_of(const struct crowd *c)
 {
     const struct crowd_result *r = &c->result;
     const struct process_use *a = &r->server_start, *b = &r->server_end;
-    const struct options *o = &c->load.opt;
     double packets = (double)r->at_end.packets, us = r->seconds * 1e6;
     double load_us = (double)(r->self_end.user_us - r->self_start.user_us + r->self_end.system_us -
                               r->self_start.system_us);
@@ -47,10 +47,9 @@ static struct figures figures_of(const struct crowd *c)
         f.server_us = f.server_user_us + f.server_system_us;
         f.server_cpu = share(user + system, us);
         f.rss_mib = (double)b->resident_kib / 1024;
-        bool apart = !(o->meeting && o->target->both_ways);
-        unsigned subscribers = r->links - (apart ? c->load.publishing : 0);
-        if (r->rss_full_kib && apart)
-            f.per_subscriber_kib = share((double)(r->rss_full_kib - r->rss_empty_kib), subscribers);
+        unsigned apart = c->load.publishing < r->links ? c->load.publishing : 0;
+        if (r->rss_full_kib > r->rss_empty_kib)
+            f.per_subscriber_kib = share((double)(r->rss_full_kib - r->rss_empty_kib), r->links - apart);
     }
     return f;
 }
@@ -84,11 +83,14 @@ void report_progress(struct crowd *c)
         snprintf(cpu, sizeof cpu, ", server %.0f %%",
             (double)(use.user_us + use.system_us - c->shown_server.user_us - c->shown_server.system_us) /
                 1e4 / seconds);
-    uint64_t again = g->counts.nacks;
+    uint64_t expected = 0, received = 0;
+    for (unsigned i = 0; i < g->link_count; i++)
+        receive_counts(g->links[i], false, &expected, &received);
+    double loss = share((double)(expected - received) * 100, (double)expected);
     snprintf(line, sizeof line,
-        "%s: joined %u of %u, %.0f packets/s, %.1f Mbit/s, %" PRIu64 " NACKs, p99 %.1f ms%s%s",
-        phases[c->phase], g->joined, g->link_count, rate, mbit, again,
-        (double)histogram_at(&g->latency, 0.99) / 1000, cpu, load_failure_count(g) ? ", FAILURES" : "");
+        "%s: joined %u of %u, %.0f packets/s, %.1f Mbit/s, loss %.3f %%, p99 %.1f ms%s%s", phases[c->phase],
+        g->joined, g->link_count, rate, mbit, loss, (double)histogram_at(&g->latency, 0.99) / 1000, cpu,
+        load_failure_count(g) ? ", FAILURES" : "");
     fprintf(stderr, "\r\033[K%s", line);
     fflush(stderr);
     c->shown_us = g->now_us;

@@ -76,7 +76,7 @@ int link_socket_open(struct link *l)
     socklen_t own_len = put_addr(l, &any, &own);
     if (bind(l->fd, (struct sockaddr *)&own, own_len) < 0 ||
         getsockname(l->fd, (struct sockaddr *)&bound, &len) < 0 ||
-        (l->sampled && setsockopt(l->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0) ||
+        setsockopt(l->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0 ||
         epoll_ctl(l->load->epoll, EPOLL_CTL_ADD, l->fd, &ev) < 0)
         return -errno;
     set_buffer(l->fd, SO_RCVBUF, SO_RCVBUFFORCE, BUFFER_BYTES);
@@ -172,10 +172,12 @@ static struct {
     struct mmsghdr msgs[READ_BATCH];
 } in; /* one thread reads */
 
-/* Is this read for counting only? */
-static bool is_short(struct link *l)
+/* How much of its datagrams does this read want? Sets whether media is decrypted. */
+static size_t choose_size(struct link *l)
 {
-    return l->state == LINK_FLOWING && !l->sampled && !l->missing && l->reads++ % WHOLE_EVERY != 0;
+    l->opens = l->sampled || l->reads++ % WHOLE_EVERY == 0;
+    bool is_short = l->state == LINK_FLOWING && !l->opens && !l->missing;
+    return is_short ? SHORT_READ : PACKET_SIZE_MAX;
 }
 
 static int read_batch(struct link *l, size_t size)
@@ -187,8 +189,8 @@ static int read_batch(struct link *l, size_t size)
         h->msg_iovlen = 1;
         h->msg_name = l->fixed ? NULL : &in.from[i];
         h->msg_namelen = l->fixed ? 0 : sizeof in.from[i];
-        h->msg_control = l->sampled ? in.control[i] : NULL;
-        h->msg_controllen = l->sampled ? CONTROL_BYTES : 0;
+        h->msg_control = in.control[i];
+        h->msg_controllen = CONTROL_BYTES;
     }
     return recvmmsg(l->fd, in.msgs, READ_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
 }
@@ -210,7 +212,7 @@ static void take(struct link *l, int i)
     size_t len = in.msgs[i].msg_len, have = len < in.iov[i].iov_len ? len : in.iov[i].iov_len;
     uint8_t *data = in.data[i];
     if (have >= 2 && data[0] >= 128 && data[0] < 192 && !rtcp_is(data, have)) {
-        receive_rtp(l, data, have, len, l->sampled ? arrival_of(&in.msgs[i].msg_hdr) : 0);
+        receive_rtp(l, data, have, len, arrival_of(&in.msgs[i].msg_hdr));
         return;
     }
     if (have < len) {
@@ -232,7 +234,7 @@ void link_read(struct link *l)
 {
     int n;
     do {
-        n = read_batch(l, is_short(l) ? SHORT_READ : PACKET_SIZE_MAX);
+        n = read_batch(l, choose_size(l));
         if (n < 0 && errno == ECONNREFUSED)
             port_closed(l);
         if (n > 0)

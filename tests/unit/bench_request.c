@@ -198,6 +198,7 @@ static void what_is_wrong_is_said(void **arg)
         {{WHOLE, "--meeting"}, "a meeting takes two"},
         {{WHOLE, "--simulcast", "--video-kbps", "0", "--audio"}, "--simulcast"},
         {{WHOLE, "--rooms", "200", "--subscribers", "200"}, "20,000 connections"},
+        {{WHOLE, "--publishers", "129", "--audio"}, "256 tracks"},
         {{WHOLE, "--fast"}, "--fast: no such option"},
         {{WHOLE, "--json"}, "--json wants a value"},
         {{WHOLE, "more"}, "more: not an option"},
