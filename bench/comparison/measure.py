@@ -106,6 +106,8 @@ def read(j):
         "srtp": j["srtp"],
         "load_drops": j["load_send_drops"] + j["load_socket_drops"],
         "load_core": j["load_cpu_percent"] / 100,
+        "receiving": f"{j['connections_receiving']} of {j['connections']}",
+        "complete": j["connections_receiving"] == j["connections"],
         "load_messages_s": sum(j[name] for name in out) / seconds,
     }
 
@@ -120,14 +122,26 @@ def run(system, arguments, seconds):
         return figures
 
 
-def floor(receivers, size, srtp, length, seconds=1.0):
+def floor_of(receivers, size, srtp, length, seconds):
     """Nanoseconds of CPU for a packet with nothing but encryption and sending, in runs of `length`."""
     out = subprocess.run([str(FLOOR), "--subscribers", str(receivers), "--size", str(int(size)), "--srtp", srtp,
-                          "--run", str(max(1, round(length))), "--seconds", str(seconds), "--json", "-"],
+                          "--run", str(length), "--seconds", str(seconds), "--json", "-"],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if out.returncode != 0:
         raise CannotMeasure(out.stderr.decode().strip())
     return json.loads(out.stdout)["runs"][0]["ns"]
+
+
+def floor(receivers, size, srtp, length, seconds=0.5, times=3):
+    """The same, the median of several, for a mean length that need not be whole: what a message costs is shared by its
+    packets, so that between two lengths the cost goes with one over the length."""
+    short = max(1, int(length))
+    ns = [statistics.median(floor_of(receivers, size, srtp, n, seconds) for _ in range(times))
+          for n in ((short, short + 1) if length > short else (short,))]
+    if len(ns) == 1:
+        return ns[0]
+    share = (1 / short - 1 / length) / (1 / short - 1 / (short + 1))
+    return ns[0] + (ns[1] - ns[0]) * share
 
 
 def median(all_figures, name):

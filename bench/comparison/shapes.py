@@ -1,6 +1,5 @@
 """The loads that servers are compared under, and what each has to come to."""
 
-import statistics
 import time
 
 from . import measure
@@ -15,6 +14,7 @@ class Context:
 
     def __init__(self, report, pairs, seconds, systems, extra=()):
         self.report, self.pairs, self.seconds, self.systems, self.extra = report, pairs, seconds, systems, extra
+        self.missing = set()  # systems that could not be measured, once at least
 
     def wanted(self, systems):
         return [s for s in systems if self.systems is None or s.split("-")[0] in self.systems or s in self.systems]
@@ -27,9 +27,14 @@ def alternate(context, shape, systems, arguments):
         order = list(runs) if pair % 2 == 0 else list(reversed(runs))
         for system in order:
             try:
-                runs[system].append(measure.run(system, [*arguments, *context.extra], context.seconds))
+                figures = measure.run(system, [*arguments, *context.extra], context.seconds)
+                if not figures["complete"]:
+                    raise CannotMeasure(f"only {figures['receiving']} connections came to receive everything; "
+                                        f"the run does not count ({figures['first_failure']})")
+                runs[system].append(figures)
             except CannotMeasure as e:
                 context.report.note(f"{TITLES[system]}: {e}")
+                context.missing.add(system)
             measure.pause()
     context.report.data.setdefault("runs", {})[shape] = runs
     return {s: r for s, r in runs.items() if r}
@@ -61,6 +66,7 @@ def ratio(context, shape, runs, other, target):
     if "fanlight" not in runs or other not in runs:
         context.report.note(f"{shape}: no ratio to {TITLES[other]}, as one of the two has no figures")
         return
+    context.report.at_least(f"{shape}: delivered by Fanlight", 100 * median(runs["fanlight"], "delivery"), "%", 99.9)
     value = median(runs["fanlight"], "cpu_us") / median(runs[other], "cpu_us")
     context.report.at_most(f"{shape}: Fanlight over {TITLES[other]}", value, "x", target)
 
@@ -87,7 +93,7 @@ def floor(context):
     """Encryption and sending and nothing else, for 500 receivers."""
     for srtp, title in (("gcm", "AES-GCM"), ("cm", "AES-CM")):
         for length in (1, 2, 4, 8, 16):
-            ns = statistics.median(measure.floor(500, 1100, srtp, length, 0.5) for _ in range(3))
+            ns = measure.floor(500, 1100, srtp, length)
             context.report.plain(f"floor: 500 receivers, {title}, runs of {length}", ns / 1000, "us")
 
 
@@ -224,6 +230,7 @@ def sizes(context):
     """The cost of a packet against the number of subscribers; the plot is made of this."""
     shape = "size"
     points = {}
+    pairs, context.pairs = context.pairs, min(context.pairs, 3)
     for count in (10, 40, 100, 200, 500, 1000, 2500):
         systems = context.wanted(["fanlight", "janus"] if count <= 500 else ["fanlight"])
         rate = ["--join-rate", "200" if count > 500 else "50"]
@@ -232,10 +239,11 @@ def sizes(context):
         row = {s: median(f, "cpu_us") for s, f in runs.items()}
         if "fanlight" in runs:
             length = median(runs["fanlight"], "run")
-            row["floor"] = measure.floor(count, median(runs["fanlight"], "size"), "gcm", length, 0.5) / 1000
+            row["floor"] = measure.floor(count, median(runs["fanlight"], "size"), "gcm", length, times=1) / 1000
         points[count] = row
         for system, value in row.items():
             context.report.plain(f"{shape}: {count:,} subscribers, {TITLES.get(system, 'floor')}, CPU per packet", value, "us")
+    context.pairs = pairs
     context.report.data["sizes"] = points
     a, b = points[100].get("fanlight"), points[2500].get("fanlight")
     if a and b:
