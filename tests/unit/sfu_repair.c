@@ -133,7 +133,7 @@ static void audio_is_repeated_bit_for_bit(unsigned workers)
     size_t heard = s->count;
     assert_true(heard >= 25 && heard < SFU_STORED_COUNT);
     uint16_t lost[SFU_STORED_COUNT], first = s->packets[0].h.seq, n = 0;
-    for (uint16_t i = 0; i < SFU_STORED_COUNT; i++)
+    for (uint16_t i = 1; i < SFU_STORED_COUNT; i++)
         if ((uint8_t)(first + i) % 7 == 0)
             lost[n++] = (uint16_t)(first + i);
     t.subs[0]->arg = t.subs; /* nothing is lost any more */
