@@ -24,7 +24,7 @@
 struct stream {
     uint32_t ssrc;
     uint8_t kind;         /* enum link_pt */
-    bool started, proved; /* proved: a packet of it was decrypted */
+    bool started, proved; /* proved: a packet of it was decrypted, and its stamp read */
     bool needs_key;
     int64_t highest, base; /* extended sequence number; base: the last one before the measuring began */
     bool has_offset;
@@ -230,6 +230,17 @@ static void look_for_key(struct link *l, struct stream *s, const uint8_t *payloa
     l->missing--;
 }
 
+static void see_stream(struct link *l)
+{
+    struct load *g = l->load;
+    if (++l->seen_streams < l->expected_streams || l->state != LINK_CONNECTED)
+        return;
+    l->state = LINK_FLOWING;
+    l->flowing_us = g->now_us;
+    g->flowing++;
+    histogram_add(&g->joins, g->now_us - l->open_us);
+}
+
 /* seq: the packet's extended number; at_us: wall time of its arrival, or 0. */
 static void look_inside(struct link *l, struct stream *s, const uint8_t *data, const struct rtp_packet *h,
     int64_t seq, int64_t at_us)
@@ -253,6 +264,11 @@ static void look_inside(struct link *l, struct stream *s, const uint8_t *data, c
     s->source = stamp.source;
     s->offset = seq - (int64_t)stamp.index;
     s->has_offset = from->layer_count == 1;
+    if (!s->proved) {
+        s->proved = true;
+        l->missing--;
+        see_stream(l);
+    }
     if (g->measuring && at_us && l->sampled)
         histogram_add(&g->latency, at_us - stamp.wall_us);
 }
@@ -276,17 +292,6 @@ static bool open_packet(struct link *l, uint8_t *data, size_t len, struct rtp_pa
         return false;
     }
     return true;
-}
-
-static void see_stream(struct link *l)
-{
-    struct load *g = l->load;
-    if (++l->seen_streams < l->expected_streams || l->state != LINK_CONNECTED)
-        return;
-    l->state = LINK_FLOWING;
-    l->flowing_us = g->now_us;
-    g->flowing++;
-    histogram_add(&g->joins, g->now_us - l->open_us);
 }
 
 static void receive_rtx(struct link *l, uint8_t *data, size_t len, const struct glance *at)
@@ -341,11 +346,6 @@ void receive_rtp(struct link *l, uint8_t *data, size_t have, size_t len, int64_t
     bool wanted = l->opens || !s->proved || s->needs_key;
     if (!wanted || have < len || !open_packet(l, data, len, &h))
         return;
-    if (!s->proved) {
-        s->proved = true;
-        l->missing--;
-        see_stream(l);
-    }
     if (is_new)
         look_inside(l, s, data, &h, seq, at_us);
 }
