@@ -1,0 +1,277 @@
+#include "cc/estimator.h"
+
+#define NEVER           INT64_MAX
+#define ACKED_US        500000
+#define RECENT_US       200000
+#define RECENT_PACKETS  10
+#define APP_LIMITED_IN  0.65               /* of the estimate is sent: from there on */
+#define APP_LIMITED_OUT 0.85               /* and until there */
+#define RECV_MAX_US     (INT64_C(1) << 55) /* an arrival beyond a thousand years is none */
+#define UNREPORTED_MAX  512                /* packets of reports that were lost; more is another story */
+#define RTT_MIN_US      1000
+#define RTT_MAX_US      5000000
+#define RTT_START_US    100000  /* till it is known */
+#define SILENCE_US      1000000 /* without feedback although packets went, and three round trips */
+#define SILENCE_STEP_US 500000
+#define SILENCE_FACTOR  0.7
+#define QUIET_QUEUE_US  30000
+#define RAISE_MAX       1.5   /* times the rate by one cluster: jitter may have bunched it */
+#define SPARE_QUEUE_US  10000 /* with less than this the path is not full */
+#define QUIET_LOSS      0.15
+#define RECOVER_SHARE   0.67 /* a fall below this share asks for a probe when it is over */
+#define RECOVER_TO      0.9
+#define PROBE_MARGIN    0.9 /* of what arrived at a path that was full */
+#define PLAIN_UP        1.08
+#define PLAIN_LOW       5  /* 2 % of 256 */
+#define PLAIN_HIGH      26 /* 10 % */
+
+static int64_t clamp(int64_t v, int64_t low, int64_t high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+void estimator_init(struct estimator *e, int64_t start_bps, int64_t now_us)
+{
+    start_bps = clamp(start_bps, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS);
+    *e = (struct estimator){
+        .estimate_bps = start_bps,
+        .plain_bps = start_bps,
+        .report_sent_us = INT64_MIN,
+        .report_queue_us = NEVER,
+        .waiting_us = NEVER,
+        .next_backoff_us = NEVER,
+    };
+    delay_groups_init(&e->groups);
+    delay_queue_init(&e->queue);
+    trendline_init(&e->trendline);
+    loss_init(&e->loss);
+    aimd_init(&e->aimd, start_bps, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS, now_us);
+    probe_init(&e->probe, start_bps, ESTIMATOR_MAX_BPS, now_us);
+    estimator_rate_init(&e->acked);
+    estimator_rate_init(&e->sent);
+}
+
+static int64_t rtt_of(const struct estimator *e)
+{
+    return e->rtt_us > 0 ? e->rtt_us : RTT_START_US;
+}
+
+/* ---- sending ---- */
+
+static int64_t silence_us(const struct estimator *e)
+{
+    return SILENCE_US + 3 * rtt_of(e);
+}
+
+void estimator_sent(struct estimator *e, uint16_t size, int64_t now_us)
+{
+    estimator_rate_input(&e->sent, size, now_us);
+    probe_sent(&e->probe, size, now_us);
+    if (e->waiting_us == NEVER) {
+        e->waiting_us = now_us;
+        e->next_backoff_us = e->has_feedback ? now_us + silence_us(e) : NEVER;
+    }
+    if (now_us < e->next_check_us)
+        return;
+    e->next_check_us = now_us + ESTIMATOR_RATE_STEP_US;
+    int64_t sent_bps = estimator_rate_bps(&e->sent, ACKED_US, 0);
+    double share = (double)sent_bps / (double)e->estimate_bps;
+    if (sent_bps > 0)
+        e->app_limited = share < (e->app_limited ? APP_LIMITED_OUT : APP_LIMITED_IN);
+}
+
+void estimator_wanted_set(struct estimator *e, int64_t wanted_bps, int64_t now_us)
+{
+    probe_wanted_set(&e->probe, clamp(wanted_bps, 0, ESTIMATOR_MAX_BPS), now_us);
+}
+
+int64_t estimator_probe_due(struct estimator *e, int64_t now_us)
+{
+    return probe_due(&e->probe, now_us);
+}
+
+/* ---- a report ---- */
+
+/* unreported: packets before this one that no report spoke of, since one was lost: most have arrived. */
+static void arrival_input(struct estimator *e, const struct twcc_result *r, int64_t unreported)
+{
+    uint32_t bytes = r->size + (uint32_t)(e->packet_bytes * (double)unreported);
+    estimator_rate_input(&e->acked, bytes, r->recv_us);
+    e->packet_bytes += e->packet_bytes > 0 ? (r->size - e->packet_bytes) / 16 : r->size;
+    int64_t queue_us = delay_queue_input(&e->queue, r->sent_us, r->recv_us);
+    if (r->sent_us >= e->report_sent_us) {
+        e->report_sent_us = r->sent_us;
+        e->newest_queue_us = queue_us;
+    }
+    if (queue_us < e->report_queue_us)
+        e->report_queue_us = queue_us;
+    struct delay_delta d;
+    if (delay_groups_input(&e->groups, r->sent_us, r->recv_us, &d) &&
+        trendline_input(&e->trendline, &d) == TRENDLINE_OVERUSE)
+        e->report_overuse = true;
+}
+
+void estimator_result(void *arg, const struct twcc_result *r)
+{
+    struct estimator *e = arg;
+    if (r->received && (r->recv_us > RECV_MAX_US || r->recv_us < -RECV_MAX_US))
+        return;
+    bool late = r->seq < e->seq_next;
+    int64_t unreported = late ? 0 : r->seq - e->seq_next;
+    if (!late)
+        e->seq_next = r->seq + 1;
+    e->report_any = true;
+    loss_input(&e->loss, r->sent_us, r->size, r->received, late);
+    probe_input(&e->probe, r);
+    if (r->received)
+        arrival_input(e, r, unreported < UNREPORTED_MAX ? unreported : 0);
+}
+
+static void rtt_input(struct estimator *e, int64_t now_us)
+{
+    if (e->report_sent_us == INT64_MIN)
+        return;
+    int64_t rtt_us = clamp(now_us - e->report_sent_us, RTT_MIN_US, RTT_MAX_US);
+    e->rtt_us = e->rtt_us > 0 ? e->rtt_us + (rtt_us - e->rtt_us) / 8 : rtt_us;
+    e->queue_us = e->report_queue_us;
+}
+
+static void probe_results(struct estimator *e, int64_t now_us)
+{
+    int64_t bps;
+    bool full, first;
+    while (probe_result_take(&e->probe, rtt_of(e), now_us, &bps, &full, &first)) {
+        if (!full)
+            bps = (int64_t)(PROBE_MARGIN * (double)bps);
+        if (bps <= e->aimd.rate_bps)
+            continue;
+        if (!full && !first && !e->app_limited && e->newest_queue_us > SPARE_QUEUE_US)
+            bps = e->aimd.rate_bps + (bps - e->aimd.rate_bps) / 4; /* others may share the path */
+        if (!first && !e->app_limited && (double)bps > RAISE_MAX * (double)e->aimd.rate_bps)
+            bps = (int64_t)(RAISE_MAX * (double)e->aimd.rate_bps);
+        aimd_set(&e->aimd, bps, now_us);
+    }
+}
+
+static int64_t estimate_choose(struct estimator *e)
+{
+    int64_t bps = e->aimd.rate_bps;
+    e->limit = e->silent ? ESTIMATOR_BY_SILENCE : ESTIMATOR_BY_DELAY;
+    if (e->loss.bound_bps < bps) {
+        bps = e->loss.bound_bps;
+        e->limit = ESTIMATOR_BY_LOSS;
+    }
+    e->estimate_bps = clamp(bps, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS);
+    return e->estimate_bps;
+}
+
+static void probe_decide(struct estimator *e, int64_t now_us)
+{
+    struct probe_state s = {
+        .estimate_bps = e->estimate_bps,
+        .max_bps = ESTIMATOR_MAX_BPS,
+        .app_limited = e->app_limited,
+        .quiet = e->has_feedback && !e->silent && e->trendline.state == TRENDLINE_NORMAL &&
+                 !e->aimd.draining && e->queue_us < QUIET_QUEUE_US && e->limit != ESTIMATOR_BY_LOSS &&
+                 loss_share(&e->loss) < QUIET_LOSS,
+    };
+    if (s.quiet && !e->app_limited && e->queue_us < SPARE_QUEUE_US && e->aimd.capacity_bps > 0 &&
+        (double)e->aimd.rate_bps > e->aimd.capacity_bps)
+        probe_hint(&e->probe, now_us); /* the link was full at this rate, and is not any more */
+    probe_update(&e->probe, &s, now_us);
+}
+
+int64_t estimator_update(struct estimator *e, int64_t now_us)
+{
+    if (!e->report_any)
+        return e->estimate_bps;
+    e->has_feedback = true;
+    e->silent = false;
+    e->waiting_us = e->next_backoff_us = NEVER;
+    rtt_input(e, now_us);
+    struct aimd_input in = {
+        .state = e->report_overuse && e->trendline.state != TRENDLINE_UNDERUSE ? TRENDLINE_OVERUSE
+                                                                               : e->trendline.state,
+        .acked_bps = estimator_rate_bps(&e->acked, ACKED_US, 0),
+        .recent_bps = estimator_rate_bps(&e->acked, RECENT_US, RECENT_PACKETS),
+        .estimate_bps = e->estimate_bps,
+        .rtt_us = rtt_of(e),
+        .queue_us = e->newest_queue_us,
+        .app_limited = e->app_limited,
+    };
+    int64_t before_bps = e->aimd.rate_bps;
+    aimd_input(&e->aimd, &in, now_us);
+    if ((double)e->aimd.rate_bps < RECOVER_SHARE * (double)before_bps)
+        probe_recover(&e->probe, (int64_t)(RECOVER_TO * (double)before_bps), now_us);
+    if (e->aimd.decreased_us == now_us)
+        probe_overuse(&e->probe, now_us);
+    probe_results(e, now_us);
+    loss_update(&e->loss, e->aimd.rate_bps, in.recent_bps,
+        clamp(aimd_floor_bps(&e->aimd), ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS));
+    e->report_any = e->report_overuse = false;
+    e->report_sent_us = INT64_MIN;
+    e->report_queue_us = NEVER;
+    estimate_choose(e);
+    probe_decide(e, now_us);
+    return e->estimate_bps;
+}
+
+/* ---- time ---- */
+
+int64_t estimator_next_timeout(const struct estimator *e, int64_t now_us)
+{
+    int64_t next_us = probe_next_us(&e->probe, now_us);
+    return e->next_backoff_us < next_us ? e->next_backoff_us : next_us;
+}
+
+int64_t estimator_timeout(struct estimator *e, int64_t now_us)
+{
+    if (now_us >= e->next_backoff_us) {
+        if (!e->silent)
+            probe_recover(&e->probe, (int64_t)(RECOVER_TO * (double)e->aimd.rate_bps), now_us);
+        e->silent = true;
+        e->next_backoff_us = now_us + SILENCE_STEP_US;
+        aimd_set(&e->aimd, (int64_t)(SILENCE_FACTOR * (double)e->estimate_bps), now_us);
+        estimate_choose(e);
+    }
+    if (e->has_feedback)
+        probe_decide(e, now_us);
+    return e->estimate_bps;
+}
+
+/* ---- without transport-wide feedback ---- */
+
+static int64_t plain_choose(struct estimator *e)
+{
+    e->estimate_bps = clamp(e->plain_bps, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS);
+    e->limit = ESTIMATOR_BY_LOSS;
+    if (e->remb_bps > 0 && e->remb_bps < e->estimate_bps) {
+        e->estimate_bps = clamp(e->remb_bps, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS);
+        e->limit = ESTIMATOR_BY_REMB;
+    }
+    return e->estimate_bps;
+}
+
+int64_t estimator_remb(struct estimator *e, uint64_t remb_bps, int64_t now_us)
+{
+    (void)now_us;
+    if (e->has_feedback)
+        return e->estimate_bps;
+    e->remb_bps = remb_bps > ESTIMATOR_MAX_BPS ? ESTIMATOR_MAX_BPS : remb_bps > 0 ? (int64_t)remb_bps : 1;
+    return plain_choose(e);
+}
+
+int64_t estimator_plain_loss(struct estimator *e, uint8_t fraction_lost, int64_t now_us)
+{
+    (void)now_us;
+    if (e->has_feedback)
+        return e->estimate_bps;
+    double rate = (double)e->plain_bps;
+    int64_t sent_bps = estimator_rate_bps(&e->sent, ACKED_US, 0);
+    if (fraction_lost < PLAIN_LOW && (double)sent_bps >= APP_LIMITED_IN * (double)e->estimate_bps)
+        rate *= PLAIN_UP;
+    else if (fraction_lost > PLAIN_HIGH)
+        rate *= 1 - 0.5 * fraction_lost / 256;
+    e->plain_bps = clamp((int64_t)rate, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS);
+    return plain_choose(e);
+}
