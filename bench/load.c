@@ -43,6 +43,7 @@ static void say_failure(const struct crowd *c)
         [LOAD_DTLS] = "the DTLS handshake failed",
         [LOAD_TIMEOUT] = "not everybody was connected in time",
         [LOAD_NO_MEDIA] = "media that is due did not come",
+        [LOAD_FORGED] = "the server sends media that cannot be decrypted",
         [LOAD_DROPPED] = "the server dropped connections, or died",
     };
     unsigned n = load_failure_count(g);

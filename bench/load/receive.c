@@ -287,7 +287,7 @@ static bool open_packet(struct link *l, uint8_t *data, size_t len, struct rtp_pa
     if (err) {
         n->forged++;
         if (!l->media_forged)
-            load_failed(l->load, LOAD_SIGNALLING, "a packet of media does not prove genuine");
+            load_failed(l->load, LOAD_FORGED, "a packet of media does not prove genuine");
         l->media_forged = true;
         return false;
     }

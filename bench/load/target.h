@@ -34,6 +34,7 @@ enum load_failure {
     LOAD_TIMEOUT,     /* not connected within the time for joining */
     LOAD_NO_MEDIA,    /* connected, but a stream that is due never came */
     LOAD_DROPPED,     /* it was connected, and the server ended it or died */
+    LOAD_FORGED,      /* media came that does not prove genuine */
     LOAD_FAILURE_COUNT,
 };
 

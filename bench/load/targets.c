@@ -24,6 +24,7 @@ const char *load_failure_name(enum load_failure why)
         [LOAD_TIMEOUT] = "timeout",
         [LOAD_NO_MEDIA] = "no_media",
         [LOAD_DROPPED] = "dropped",
+        [LOAD_FORGED] = "forged",
     };
     return why < LOAD_FAILURE_COUNT ? names[why] : "unknown";
 }
