@@ -158,18 +158,25 @@
 #define RED_BLOCKS_MAX      8      /* blocks of a RED payload; browsers send two or three */
 #define REWRITE_SLOTS_VIDEO 1024   /* outgoing numbers remembered of a (receiver, track) */
 #define REWRITE_SLOTS_AUDIO 128
-#define REWRITE_EPOCHS      16   /* switches of source within those slots */
-#define DD_TEMPLATES_MAX    64   /* six-bit template ids */
-#define DD_TARGETS_MAX      32   /* five-bit count of decode targets */
-#define DD_CHAINS_MAX       32   /* at most as many as decode targets */
-#define DD_FDIFFS_MAX       16   /* references of one frame: AV1 has 7, templates of browsers 3 */
-#define DD_SPATIAL_MAX      4    /* two-bit spatial ids */
-#define TWCC_WINDOW         2048 /* arrivals recorded between two reports: 100 ms at 20,000 packets a second */
-#define TWCC_SENT_SLOTS     4096   /* packets in flight to one receiver: a second at 40 Mbit/s */
-#define TWCC_MIN_US         50000  /* between two reports on a fast stream */
-#define TWCC_MAX_US         100000 /* and on a slow one */
-#define TWCC_FULL_PACKETS   100    /* arrivals that bring a report forward to TWCC_MIN_US */
-#define TWCC_STATUSES_MAX   8192   /* packet statuses of one report: more is nonsense or an attack */
+#define REWRITE_EPOCHS      16  /* switches of source within those slots */
+#define DD_TEMPLATES_MAX    64  /* six-bit template ids */
+#define DD_TARGETS_MAX      32  /* five-bit count of decode targets */
+#define DD_CHAINS_MAX       32  /* at most as many as decode targets */
+#define DD_FDIFFS_MAX       16  /* references of one frame: AV1 has 7, templates of browsers 3 */
+#define DD_SPATIAL_MAX      4   /* two-bit spatial ids */
+#define LAYERS_RECORDS      256 /* frames whose fate a receiver remembers: 2.8 s of L3T3 at 30 fps */
+#define LAYERS_MISSING_US                                                                                    \
+    1000000 /* a frame that others refer to is lost if it has not come: NACKs found nothing */
+#define LAYERS_ABSENT_US     300000  /* a spatial layer is not sent while others came this long without it */
+#define LAYERS_ABSENT_FRAMES 4       /* and at least so many pictures: screen shares have few a second */
+#define LAYERS_SWITCH_US     2000000 /* no switch point for this long: a key frame is one, and is asked for */
+#define LAYERS_FPS_US        1000000 /* frame rates are counted over this long */
+#define TWCC_WINDOW          2048 /* arrivals recorded between two reports: 100 ms at 20,000 packets a second */
+#define TWCC_SENT_SLOTS      4096   /* packets in flight to one receiver: a second at 40 Mbit/s */
+#define TWCC_MIN_US          50000  /* between two reports on a fast stream */
+#define TWCC_MAX_US          100000 /* and on a slow one */
+#define TWCC_FULL_PACKETS    100    /* arrivals that bring a report forward to TWCC_MIN_US */
+#define TWCC_STATUSES_MAX    8192   /* packet statuses of one report: more is nonsense or an attack */
 
 /* ---- pacing ---- */
 #define PACER_RATE_MIN_BPS   10000000 /* to one receiver, while nobody has measured what its path carries */
@@ -215,7 +222,11 @@
 #define SFU_REPORT_US       1000000 /* receiver and sender reports */
 #define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
 #define SFU_RTX_RATE_BPS                                                                                     \
-    8000000 /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+    8000000                   /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+#define SFU_HANDSHAKE_US 1000 /* spent on handshakes between two looks at the socket: two or three flights   \
+                               */
+#define SFU_HANDSHAKES_MAX      512 /* datagrams of them that wait: half a second of work */
+#define SFU_HANDSHAKES_PEER_MAX 16  /* of one peer: a flight is cut into four at most, and may be repeated */
 #define SFU_DISCOVER_US                                                                                      \
     3000000               /* a start waits this long for the STUN server: three of its requests, and a name */
 #define SFU_RECV_ROUNDS 4 /* batches read from the socket before what they bring is sent on */

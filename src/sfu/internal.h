@@ -180,6 +180,7 @@ struct sfu_peer {
     uint32_t jitter_ms;
     struct sfu_data *data; /* NULL: no data channels */
     bool data_started, removed;
+    uint8_t handshakes_waiting; /* of its datagrams, in the worker's queue */
     uint64_t bytes_in, bytes_out;
 };
 
@@ -263,6 +264,15 @@ struct tcp_ref {
     struct addr remote, local;
 };
 
+/* Datagrams of handshakes that wait for their turn; oldest at first. */
+struct handshakes {
+    struct handshake {
+        struct packet *packet;
+        uint32_t peer;
+    } items[SFU_HANDSHAKES_MAX];
+    unsigned first, count;
+};
+
 struct sfu_worker {
     struct sfu *sfu;
     uint8_t index;
@@ -286,6 +296,7 @@ struct sfu_worker {
     uint32_t next_conn;
     uint64_t tcp_dropped; /* frames that did not fit a connection's queue */
     struct wheel_timer tick;
+    struct handshakes handshakes;
     struct egress *egress;
     struct pacer_pool items;
     struct list due;    /* tracks whose bursts go at the end of this round */
@@ -414,6 +425,11 @@ void rtcp_nacks(struct sfu_peer *p, int64_t now_us);
 void rtcp_reports(struct sfu_peer *p, int64_t now_us);
 void rtcp_ask_key_frame(struct sfu_track *t, struct sfu_stream *s);
 int64_t rtcp_next_timeout(const struct sfu_peer *p);
+
+/* ---- handshake.c ---- */
+bool handshake_input(struct sfu_peer *peer, struct packet *p);
+void handshakes_run(struct sfu_worker *w);
+void handshakes_done(struct sfu_worker *w);
 
 /* ---- channels.c ---- */
 int data_new(struct sfu *s, const struct sfu_command *c, struct sfu_data **ret);

@@ -37,6 +37,8 @@
     X(paced, "times that a receiver's packets had to wait for their turn")                                   \
     X(stale_frames, "video frames dropped because they waited too long")                                     \
     X(stale_packets, "packets of such frames")                                                               \
+    X(handshakes_waited, "rounds that left handshakes for the next one")                                     \
+    X(handshakes_dropped, "handshake datagrams dropped because too many waited")                             \
     X(ring_full, "packets dropped between workers")                                                          \
     X(wakeups, "rounds of the workers' loops")
 

@@ -150,6 +150,8 @@ static void media_input(struct sfu_worker *w, struct packet *p, enum demux_kind 
     }
     struct sfu_peer *peer = r->peer;
     peer->bytes_in += p->len;
+    if (kind == DEMUX_DTLS && handshake_input(peer, p))
+        return;
     if (kind == DEMUX_DTLS)
         transport_dtls(peer->transport, &p->path, p->data, p->len, w->now_us);
     else if (kind == DEMUX_RTP)
@@ -363,6 +365,7 @@ static void after_round(void *arg)
     w->stats.wakeups++;
     worker_flush_rings(w);
     release_run(w);
+    handshakes_run(w);
 }
 
 static void publish_stats(struct sfu_worker *w)
@@ -494,6 +497,7 @@ void worker_free(struct sfu_worker *w)
         loop_free(w->loop);
     if (w->udp.fd >= 0)
         udp_close(&w->udp);
+    handshakes_done(w);
     release_done(w);
     ice_stun_free(w->stun);
     packet_pool_free(w->pool);
