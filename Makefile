@@ -80,6 +80,7 @@ FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 FUZZ        := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 TOOL_SRC    := $(wildcard tests/tools/*.c)
 TOOLS       := $(TOOL_SRC:%.c=$(B)/%)
+NET_LINK    := tests/net/fanlight-link
 BENCH_SRC   := $(wildcard bench/*.c)
 # those that people run for themselves are fanlight-floor and fanlight-load
 bench_bin    = $(B)/$(if $(filter floor load,$(1)),fanlight-$(1),bench/$(1))
@@ -159,6 +160,9 @@ $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call program_rule,$(B)/tests/u
     $(B)/lib/support.a $(call unit_archives,$(t)),-lcmocka)))
 $(foreach t,$(TOOL_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/obj/%.o),\
     $(call archives,$(call link_line,$(t))),)))
+# the proxy around the link emulator
+$(eval $(call program_rule,$(B)/$(NET_LINK),$(B)/obj/$(NET_LINK).o,\
+    $(B)/lib/support.a $(call archives,$(call link_line,$(NET_LINK).c)),))
 # a bench program also links the parts in folders of bench/ that it calls
 $(foreach t,$(BENCH_SRC:bench/%.c=%),$(eval $(call program_rule,$(call bench_bin,$(t)),$(B)/obj/bench/$(t).o,\
     $(B)/lib/bench.a $(call archives,$(call link_line,bench/$(t).c)),)))
@@ -217,7 +221,7 @@ test: deps-test
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) $(STAGES)
 test-c: test-programs
 	@SANITIZE=$(SANITIZE) T='$(T)' tests/run $(B) unit
-test-programs: $(UNIT) $(TOOLS) $(if $(wildcard src/main.c),$(B)/fanlight) $(B)/fanlight-load
+test-programs: $(UNIT) $(TOOLS) $(B)/$(NET_LINK) $(if $(wildcard src/main.c),$(B)/fanlight) $(B)/fanlight-load
 
 lint: $(GEN_H)
 	@tests/lint/run $(B)
