@@ -52,7 +52,7 @@ static struct rewrite_slot *slot_add(struct rewrite *r, int64_t src, enum rewrit
         .src = (uint32_t)src,
         .picture_shift = r->picture_shift,
         .epoch = r->epoch,
-        .state = (uint8_t)state,
+        .state = (uint8_t)(state & 0x7f),
     };
     return s;
 }
@@ -101,6 +101,7 @@ static struct rewrite_out make_out(
         .picture_id = (uint16_t)((in->payload.picture_id - s->picture_shift) & mask),
         .frame_number = (uint16_t)(in->frame_number + e->frame_offset),
         .tl0 = (uint8_t)(in->payload.tl0 + e->tl0_offset),
+        .marker = in->marker || s->marker,
     };
 }
 
@@ -222,6 +223,23 @@ static void note_sent(
     }
 }
 
+/* A late packet may still be the furthest that was forwarded: what has overtaken it was dropped. */
+static void note_late(
+    struct rewrite *r, const struct rtp_packet *in, const struct rewrite_out *out, int64_t arrival_us)
+{
+    if (ts_newer(out->ts, r->last_ts)) {
+        r->last_ts = out->ts;
+        r->last_us = arrival_us;
+    }
+    if (payload_is(&in->payload, PAYLOAD_PICTURE_ID) &&
+        seq_diff_bits(out->picture_id, r->last_picture, payload_picture_id_bits(&in->payload)) > 0)
+        r->last_picture = out->picture_id;
+    if (payload_is(&in->payload, PAYLOAD_TL0) && seq_diff_bits(out->tl0, r->last_tl0, 8) > 0)
+        r->last_tl0 = out->tl0;
+    if (rtp_has(in, RTP_EXT_DEPENDENCY) && seq_newer(out->frame_number, r->last_frame))
+        r->last_frame = out->frame_number;
+}
+
 int rewrite_packet(
     struct rewrite *r, const struct rtp_packet *in, int64_t arrival_us, struct rewrite_out *ret)
 {
@@ -252,7 +270,15 @@ int rewrite_packet(
         return s->state == REWRITE_SENT ? -EALREADY : -ESTALE;
     s->state = REWRITE_SENT;
     *ret = make_out(r, seq, s, in);
+    note_late(r, in, ret, arrival_us);
     return 0;
+}
+
+void rewrite_mark(struct rewrite *r, struct rewrite_out *out)
+{
+    out->marker = true;
+    if (out->seq >= oldest(r) && out->seq < r->next)
+        slot_of(r, out->seq)->marker = 1;
 }
 
 void rewrite_drop(struct rewrite *r, const struct rtp_packet *in)

@@ -25,7 +25,8 @@ struct rewrite_slot {
     uint32_t src;           /* low 32 bits of the source's extended number */
     uint16_t picture_shift; /* source picture id minus outgoing one, modulo 2^15 */
     uint8_t epoch;
-    uint8_t state; /* enum rewrite_state */
+    uint8_t state : 7;  /* enum rewrite_state */
+    uint8_t marker : 1; /* rewrite_mark */
 };
 
 enum rewrite_state {
@@ -80,6 +81,7 @@ struct rewrite_out {
     uint16_t picture_id;   /* for payload_patch */
     uint16_t frame_number; /* for dd_patch_frame_number */
     uint8_t tl0;           /* for payload_patch */
+    bool marker;           /* in's own, or rewrite_mark */
 };
 
 /* Where an outgoing number came from. */
@@ -112,6 +114,10 @@ void rewrite_pause(struct rewrite *r);
  * and the packet must not be sent. */
 int rewrite_packet(
     struct rewrite *r, const struct rtp_packet *in, int64_t arrival_us, struct rewrite_out *ret);
+
+/* The packet that was just given out->seq ends its picture for this receiver, whatever its own marker bit
+ * says: higher layers are left out. Sets out->marker, now and whenever rewrite_again gives it out. */
+void rewrite_mark(struct rewrite *r, struct rewrite_out *out);
 
 /* in is not forwarded: the numbers close up behind it, as far as they have not been given yet. */
 void rewrite_drop(struct rewrite *r, const struct rtp_packet *in);
