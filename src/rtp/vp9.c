@@ -81,6 +81,8 @@ int vp9_parse(const void *payload, size_t len, struct payload_info *ret)
         i.flags |= PAYLOAD_START;
     if (first & 0x04)
         i.flags |= PAYLOAD_END;
+    if (predicted)
+        i.flags |= PAYLOAD_PREDICTED;
     /* A layer that needs neither an earlier picture nor a lower layer can be the first that is decoded. */
     if (!predicted && (i.spatial == 0 || !(i.flags & PAYLOAD_INTER_LAYER)))
         i.flags |= PAYLOAD_KEY;
