@@ -15,8 +15,10 @@ struct budget {
     bool cut;
     bool own_doing; /* the cut follows an addition of ours */
     bool probed, never_pause;
-    int64_t wait_us; /* nothing is added before */
-    int64_t sum;     /* spent so far */
+    int64_t wait_us;   /* nothing is added before */
+    int64_t settle_us; /* nothing is added before that would make more than is sure */
+    int64_t used, sure, added;
+    int64_t sum; /* spent so far */
     int64_t now_us;
 };
 
@@ -96,7 +98,7 @@ void allocate_track_input(
             t->begun_us[s] = before_us;
         int64_t span = least(now_us - t->begun_us[s], ALLOCATE_METER_US); /* the mean of all, then of late */
         for (int l = 0; dt > 0 && l < t->temporal; l++) {
-            int64_t rate = (int64_t)bytes[s][l] * 8000000 / dt;
+            int64_t rate = least((int64_t)bytes[s][l] * 8000000 / dt, ALLOCATE_RATE_MAX_BPS);
             t->own_bps[s][l] += (rate - t->own_bps[s][l]) * least(dt, span) / span;
         }
     }
@@ -253,7 +255,7 @@ static void sort(struct allocate_sub **subs, size_t n)
 
 static int64_t backoff(unsigned failures)
 {
-    return failures > 4 ? ALLOCATE_BACKOFF_MAX_US : (int64_t)ALLOCATE_BACKOFF_US << (failures - 1);
+    return failures > 3 ? ALLOCATE_BACKOFF_MAX_US : (int64_t)ALLOCATE_BACKOFF_US << (failures - 1);
 }
 
 static void smooth(struct allocate *a, int64_t estimate, bool probed, int64_t dt)
@@ -282,8 +284,9 @@ static void owe(struct allocate *a, int64_t used, int64_t bound, int64_t dt)
 static void forget_failures(
     struct allocate *a, int64_t estimate, struct allocate_sub **subs, size_t n, const struct budget *b)
 {
-    bool proven =
-        (b->probed && estimate / 110 * 100 >= a->ceiling_bps) || a->smooth_bps / 130 * 100 >= a->ceiling_bps;
+    bool proven = b->probed && estimate / 110 * 100 >= a->ceiling_bps;
+    proven |= a->smooth_bps / ALLOCATE_DOUBT_PERCENT * 100 >= a->ceiling_bps;
+    proven |= a->sure_bps > a->ceiling_bps && b->now_us - a->raised_us >= ALLOCATE_PROVE_US;
     if (!a->ceiling_bps || (!proven && b->now_us - a->failed_us < ALLOCATE_FORGET_US))
         return;
     a->ceiling_bps = 0;
@@ -298,53 +301,86 @@ static void fail(struct allocate *a, int64_t now_us)
 {
     a->failures++;
     a->in_row += a->in_row < 255;
-    a->ceiling_bps = a->raised_total_bps;
+    bool lower = !a->ceiling_bps || a->raised_total_bps < a->ceiling_bps;
+    a->ceiling_bps = lower ? a->raised_total_bps : a->ceiling_bps;
     a->ceiling_until_us = now_us + backoff(a->in_row);
     a->failed_us = now_us;
+}
+
+/* Too much goes. What an addition of late made too much is undone, even if the estimate falls below what was
+ * there before: for a moment it does, so that the queue drains. Else, or the next time, it counts. */
+static void cut(struct allocate *a, struct budget *b, int64_t estimate, int64_t bound)
+{
+    b->own_doing = !b->limited && a->raised_us && b->now_us - a->raised_us < ALLOCATE_PROVE_US &&
+                   estimate / ALLOCATE_OWN_PERCENT >= a->raised_total_bps / 100;
+    if (b->own_doing)
+        fail(a, b->now_us);
+    a->cuts++;
+    a->debt_us = 0;
+    a->wait_us = b->now_us + ALLOCATE_DOWN_WAIT_US;
+    a->sure_bps = least(a->sure_bps, bound);
+    a->smooth_bps = least(a->smooth_bps, estimate + (b->own_doing ? estimate / 20 : 0));
+    b->add = least(a->smooth_bps / 100 * ALLOCATE_UP_PERCENT, bound + (b->limited ? 0 : bound / 20));
+    if (a->cut_us && b->now_us - a->cut_us < ALLOCATE_AGAIN_US)
+        b->add = least(b->add, bound / 100 * ALLOCATE_DRAIN_PERCENT);
+    a->cut_us = b->now_us;
+    int64_t before = least(a->before_bps, bound / 100 * ALLOCATE_CUT_PERCENT);
+    if (b->own_doing && before > b->add)
+        b->add = before;
+    a->before_bps = 0;
+    b->keep = b->add;
+}
+
+static void spare_budget(struct allocate *a, struct budget *b, int64_t used, int64_t estimate, int64_t bound)
+{
+    if (b->probed && estimate > a->sure_bps)
+        a->sure_bps = estimate;
+    if (used > a->sure_bps && b->now_us - a->raised_us >= ALLOCATE_SETTLE_US && !a->debt_us)
+        a->sure_bps = used;
+    b->add = least(a->smooth_bps / 100 * ALLOCATE_UP_PERCENT, bound);
+    if (!b->limited)
+        b->add = least(b->add, bound / 100 * ALLOCATE_UP_PERCENT);
+    bool again = b->now_us >= a->ceiling_until_us;
+    if (a->ceiling_bps)
+        b->add = least(b->add, a->ceiling_bps / 100 * (again ? ALLOCATE_AGAIN_PERCENT : ALLOCATE_UP_PERCENT));
+    b->keep = used < b->add ? b->add : used;
 }
 
 static struct budget budget_of(struct allocate *a, const struct allocate_input *in, int64_t used,
     struct allocate_sub **subs, size_t n, int64_t now_us)
 {
-    struct budget b = {.probed = in->probed, .never_pause = in->never_pause, .now_us = now_us};
-    int64_t max = (int64_t)ALLOCATE_RATE_MAX_BPS * 100;
-    int64_t estimate = bounded(in->estimate_bps, max);
+    struct budget b = {.probed = in->probed, .never_pause = in->never_pause, .now_us = now_us, .used = used};
+    int64_t estimate = bounded(in->estimate_bps, (int64_t)ALLOCATE_RATE_MAX_BPS * 100);
     b.limited = in->limit_bps > 0 && in->limit_bps < estimate;
     int64_t bound = b.limited ? in->limit_bps : estimate;
     int64_t dt = a->run_us ? bounded(now_us - a->run_us, GAP_MAX_US) : 0;
+    if (!a->run_us)
+        a->sure_bps = estimate;
     smooth(a, estimate, in->probed, dt);
     owe(a, used, bound, dt);
     forget_failures(a, estimate, subs, n, &b);
     b.cut = used > a->audio_bps && (used / ALLOCATE_CUT_PERCENT > bound / 100 ||
                                        a->debt_us >= ALLOCATE_DEBT_US || (b.limited && used > bound));
-    if (b.cut) {
-        b.own_doing = !b.limited && a->raised_us && now_us - a->raised_us < ALLOCATE_PROVE_US &&
-                      estimate / ALLOCATE_OWN_PERCENT >= a->raised_bps / 100;
-        if (b.own_doing)
-            fail(a, now_us);
-        a->cuts++;
-        a->debt_us = 0;
-        a->wait_us = now_us + ALLOCATE_DOWN_WAIT_US;
-        a->smooth_bps = least(a->smooth_bps, estimate + estimate / 20);
-    }
-    b.add = least(a->smooth_bps / 100 * ALLOCATE_UP_PERCENT, bound);
-    if (!b.limited)
-        b.add = least(b.add, bound / 100 * ALLOCATE_UP_PERCENT + (b.cut ? bound / 20 : 0));
-    if (a->ceiling_bps && now_us < a->ceiling_until_us)
-        b.add = least(b.add, a->ceiling_bps / 100 * ALLOCATE_UP_PERCENT);
-    b.keep = b.cut || used < b.add ? b.add : used;
+    if (b.cut)
+        cut(a, &b, estimate, bound);
+    else
+        spare_budget(a, &b, used, estimate, bound);
     b.wait_us = a->wait_us;
+    b.settle_us = a->raised_us ? a->raised_us + ALLOCATE_SETTLE_US : 0;
+    b.sure = a->sure_bps;
     b.sum = a->audio_bps;
     return b;
 }
 
 /* ---- spending it ---- */
 
-/* When s may have step; 0: now. */
-static int64_t wait_of(const struct allocate_sub *s, int step, const struct budget *b)
+/* When s may have step, which costs so much more; 0: now. */
+static int64_t wait_of(const struct allocate_sub *s, int step, int64_t more, const struct budget *b)
 {
     bool anew = s->chosen < 0 && !s->paused; /* it has only just come */
     int64_t until = b->probed || anew ? 0 : s->wait_us > b->wait_us ? s->wait_us : b->wait_us;
+    if (!anew && b->used + b->added + more > b->sure && b->settle_us > until)
+        until = b->settle_us;
     if (s->failed >= 0 && step >= s->failed && s->backoff_us > until)
         until = s->backoff_us;
     return until > b->now_us ? until : 0;
@@ -362,13 +398,14 @@ static bool take(struct allocate_sub *s, int step, struct budget *b)
         ;
     } else if (b->sum + more > b->add) {
         return false;
-    } else if (wait_of(s, step, b)) {
+    } else if (wait_of(s, step, more, b)) {
         s->waits = true;
         if (lowest || s->failed < 0 || step < s->failed)
             s->reserved = more; /* nobody else is to have it for so short a time */
         b->sum += s->reserved;
         return true;
     }
+    b->added += step > s->held ? more : 0;
     s->chosen = (int8_t)step;
     b->sum += more;
     return true;
@@ -399,7 +436,7 @@ static void trade(struct allocate_sub **subs, size_t n, size_t i, int step, stru
     bool holds = step <= s->held;
     int64_t bound = holds ? b->keep : b->add;
     int64_t more = sub_cost(s, step) - sub_cost(s, s->chosen), missing = b->sum + more - bound;
-    if (!holds && (bound - b->sum < bound / 100 * ALLOCATE_TRADE_PERCENT || wait_of(s, step, b)))
+    if (!holds && (bound - b->sum < bound / 100 * ALLOCATE_TRADE_PERCENT || wait_of(s, step, more, b)))
         return;
     size_t from = n;
     for (int64_t found = 0; found < missing;) {
@@ -417,6 +454,7 @@ static void trade(struct allocate_sub **subs, size_t n, size_t i, int step, stru
         else
             subs[from]->chosen--;
     }
+    b->added += holds ? 0 : more;
     s->chosen = (int8_t)step;
     b->sum += more;
 }
@@ -471,11 +509,9 @@ static void spend(struct allocate_sub **subs, size_t n, struct budget *b)
 
 /* ---- the result ---- */
 
-static void raised(
-    struct allocate *a, struct allocate_sub *s, const struct allocate_input *in, int64_t now_us)
+static void raised(struct allocate *a, struct allocate_sub *s, int64_t now_us)
 {
     s->raised_us = a->raised_us = now_us;
-    a->raised_bps = bounded(in->estimate_bps, (int64_t)ALLOCATE_RATE_MAX_BPS * 100);
     s->wait_us = now_us + ALLOCATE_UP_WAIT_US;
 }
 
@@ -487,7 +523,7 @@ static void lowered(struct allocate_sub *s, const struct budget *b)
     s->failures += s->failures < 255;
     s->failed = s->held;
     s->failed_us = b->now_us;
-    s->backoff_us = b->now_us + backoff(s->failures);
+    s->backoff_us = b->now_us + least(backoff(s->failures), s->chosen < 0 ? ALLOCATE_RESUME_US : INT64_MAX);
 }
 
 static enum allocate_why why_of(const struct allocate_sub *s, const struct budget *b)
@@ -522,13 +558,13 @@ static void conclude(struct allocate *a, struct allocate_sub *s, const struct bu
     if (next >= 0 && !b->limited) {
         int64_t more = cost_of(s->track, next) - s->cost_bps;
         s->next_bps = more > 0 ? more : 1;
-        s->retry_us = wait_of(s, next, b);
+        s->retry_us = wait_of(s, next, s->next_bps, b);
     }
 }
 
 static int64_t with_room(int64_t total)
 {
-    return total / ALLOCATE_UP_PERCENT * 100 + 100;
+    return total / 100 * ALLOCATE_PROBE_PERCENT + 100;
 }
 
 static size_t finish(struct allocate *a, const struct allocate_input *in, struct allocate_sub **subs,
@@ -541,7 +577,7 @@ static size_t finish(struct allocate *a, const struct allocate_input *in, struct
     for (size_t i = 0; i < n; i++) {
         struct allocate_sub *s = subs[i];
         if (s->chosen > s->held)
-            raised(a, s, in, b->now_us);
+            raised(a, s, b->now_us);
         else if (s->chosen < s->held)
             lowered(s, b);
         conclude(a, s, b);
@@ -553,8 +589,10 @@ static size_t finish(struct allocate *a, const struct allocate_input *in, struct
         if (s->steps)
             wanted += cost_of(s->track, highest_bit(s->steps));
     }
-    if (a->raised_us == b->now_us)
+    if (a->raised_us == b->now_us) {
         a->raised_total_bps = a->total_bps;
+        a->before_bps = b->used;
+    }
     a->next_bps = next == INT64_MAX ? 0 : with_room(a->total_bps + next);
     a->wanted_bps = next == INT64_MAX ? 0 : with_room(wanted);
     if (in->limit_bps > 0) {

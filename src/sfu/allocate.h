@@ -25,20 +25,31 @@
 #define ALLOCATE_METER_MIN_US 1000000     /* a new layer is measured so long before its rate is believed */
 #define ALLOCATE_GUESS_BPS    150000      /* until then: its announced rate, or this, times 3 a layer */
 
-#define ALLOCATE_UP_PERCENT     96  /* of the estimate that may be in use after a layer was added */
-#define ALLOCATE_CUT_PERCENT    125 /* of the estimate: more is cut at once */
-#define ALLOCATE_DEBT_US        150000 /* queue that an excess may make, going by the estimate, before it is cut */
-#define ALLOCATE_SMOOTH_US      3000000 /* time constant of the estimate, for adding layers */
-#define ALLOCATE_LEAP_US        500000  /* the same while it is off by more than ALLOCATE_LEAP_PERCENT */
-#define ALLOCATE_LEAP_PERCENT   15      /* beyond the noise of a steady path */
-#define ALLOCATE_TRADE_PERCENT  10 /* of the budget left over: then frames are given for a larger picture */
-#define ALLOCATE_TRADES         4  /* of one run */
-#define ALLOCATE_UP_WAIT_US     1000000  /* between two additions to one video, unless a probe succeeded */
-#define ALLOCATE_DOWN_WAIT_US   2000000  /* after something was taken from it */
-#define ALLOCATE_PROVE_US       45000000 /* an addition has failed if a cut follows within this time */
-#define ALLOCATE_OWN_PERCENT    60       /* unless the estimate fell below this share: that was the path */
-#define ALLOCATE_BACKOFF_US     8000000  /* and is tried again after this time, doubled with each failure */
-#define ALLOCATE_BACKOFF_MAX_US 128000000
+#define ALLOCATE_UP_PERCENT    96  /* of the estimate that may be in use after a layer was added */
+#define ALLOCATE_PROBE_PERCENT 115 /* of a total has to be proven, so that it is taken in spite of noise */
+#define ALLOCATE_AGAIN_PERCENT 108 /* of what failed is tried when its time comes again */
+#define ALLOCATE_DOUBT_PERCENT                                                                               \
+    160                            /* of what failed: so much no estimate claims that rests on what is sent  \
+                                    */
+#define ALLOCATE_CUT_PERCENT   125 /* of the estimate: more is cut at once */
+#define ALLOCATE_DEBT_US       150000 /* queue that an excess may make, going by the estimate, before it is cut */
+#define ALLOCATE_SMOOTH_US     3000000 /* time constant of the estimate, for adding layers */
+#define ALLOCATE_LEAP_US       500000  /* the same while it is off by more than ALLOCATE_LEAP_PERCENT */
+#define ALLOCATE_LEAP_PERCENT  15      /* beyond the noise of a steady path */
+#define ALLOCATE_TRADE_PERCENT 10 /* of the budget left over: then frames are given for a larger picture */
+#define ALLOCATE_TRADES        4  /* of one run */
+#define ALLOCATE_UP_WAIT_US    1000000 /* between two additions to one video, unless a probe succeeded */
+#define ALLOCATE_SETTLE_US                                                                                   \
+    3000000 /* after an addition that no probe covered, the estimate has its say first */
+#define ALLOCATE_DOWN_WAIT_US 2000000  /* after something was taken from it */
+#define ALLOCATE_PROVE_US     45000000 /* an addition has failed if a cut follows within this time */
+#define ALLOCATE_OWN_PERCENT                                                                                 \
+    60 /* unless the estimate fell below this share of the total: that was the path */
+#define ALLOCATE_BACKOFF_US     20000000 /* and is tried again after this time, doubled with each failure */
+#define ALLOCATE_BACKOFF_MAX_US 160000000
+#define ALLOCATE_RESUME_US      10000000 /* a paused video does not wait for longer */
+#define ALLOCATE_AGAIN_US       5000000  /* a second cut within this time means that the path keeps falling */
+#define ALLOCATE_DRAIN_PERCENT  90       /* of the estimate: what goes then, so that queues drain */
 #define ALLOCATE_FORGET_US      600000000 /* after which failures are forgotten */
 
 /* ---- tracks, as all subscribers of a worker share them ---- */
@@ -137,8 +148,8 @@ struct allocate {
     /* the result */
     int64_t audio_bps;  /* and what is reserved */
     int64_t total_bps;  /* all that is allocated, audio and reserved too: for the pacer */
-    int64_t next_bps;   /* the estimate at which the cheapest step more would be taken; 0: none waits */
-    int64_t wanted_bps; /* the estimate at which all that viewers want would go; 0: it goes already */
+    int64_t next_bps;   /* worth probing for: the cheapest step more; 0: none waits */
+    int64_t wanted_bps; /* the same, for all that viewers want; 0: it goes already */
     uint32_t paused;    /* videos */
     /* counted */
     uint64_t runs, cuts, failures;
@@ -147,11 +158,14 @@ struct allocate {
     /* its own memory */
     int64_t run_us; /* 0: never */
     int64_t smooth_bps, debt_us;
-    int64_t raised_us, raised_bps; /* when something was added last (0: never), at which estimate */
-    int64_t raised_total_bps;      /* what that made in all */
-    int64_t ceiling_bps;           /* a total that proved too much; 0: none */
-    int64_t ceiling_until_us;      /* not to be tried before */
+    int64_t raised_us;        /* when something was added last; 0: never */
+    int64_t raised_total_bps; /* what that made in all */
+    int64_t before_bps;       /* and what there was before; 0: a cut has undone it */
+    int64_t sure_bps;         /* a probe or some seconds have shown that the path carries it */
+    int64_t ceiling_bps;      /* a total that proved too much; 0: none */
+    int64_t ceiling_until_us; /* not to be tried before */
     int64_t failed_us;
+    int64_t cut_us;
     int64_t wait_us; /* after a cut nothing is added before */
     uint8_t in_row;  /* failures since the last time that they were forgotten */
 };
