@@ -284,9 +284,10 @@ static void owe(struct allocate *a, int64_t used, int64_t bound, int64_t dt)
 static void forget_failures(
     struct allocate *a, int64_t estimate, struct allocate_sub **subs, size_t n, const struct budget *b)
 {
-    bool proven = b->probed && estimate / 110 * 100 >= a->ceiling_bps;
+    bool proven = b->probed && estimate / 105 * 100 >= a->ceiling_bps;
     proven |= a->smooth_bps / ALLOCATE_DOUBT_PERCENT * 100 >= a->ceiling_bps;
-    proven |= a->sure_bps > a->ceiling_bps && b->now_us - a->raised_us >= ALLOCATE_PROVE_US;
+    if (a->ceiling_bps && a->sure_bps > a->ceiling_bps && b->now_us - a->raised_us >= ALLOCATE_PROVE_US)
+        a->ceiling_bps = a->sure_bps;
     if (!a->ceiling_bps || (!proven && b->now_us - a->failed_us < ALLOCATE_FORGET_US))
         return;
     a->ceiling_bps = 0;
@@ -340,9 +341,12 @@ static void spare_budget(struct allocate *a, struct budget *b, int64_t used, int
     b->add = least(a->smooth_bps / 100 * ALLOCATE_UP_PERCENT, bound);
     if (!b->limited)
         b->add = least(b->add, bound / 100 * ALLOCATE_UP_PERCENT);
-    bool again = b->now_us >= a->ceiling_until_us;
-    if (a->ceiling_bps)
-        b->add = least(b->add, a->ceiling_bps / 100 * (again ? ALLOCATE_AGAIN_PERCENT : ALLOCATE_UP_PERCENT));
+    if (a->ceiling_bps) {
+        int64_t since = b->now_us - a->ceiling_until_us; /* with time a little more is worth a try */
+        int64_t percent =
+            since < 0 ? ALLOCATE_UP_PERCENT : ALLOCATE_AGAIN_PERCENT + least(since / 2000000, 900);
+        b->add = least(b->add, a->ceiling_bps / 100 * percent);
+    }
     b->keep = used < b->add ? b->add : used;
 }
 
@@ -366,7 +370,8 @@ static struct budget budget_of(struct allocate *a, const struct allocate_input *
     else
         spare_budget(a, &b, used, estimate, bound);
     b.wait_us = a->wait_us;
-    b.settle_us = a->raised_us ? a->raised_us + ALLOCATE_SETTLE_US : 0;
+    bool doubtful = a->ceiling_bps && used / ALLOCATE_UP_PERCENT >= a->ceiling_bps / 100;
+    b.settle_us = a->raised_us ? a->raised_us + (doubtful ? ALLOCATE_DOUBT_US : ALLOCATE_SETTLE_US) : 0;
     b.sure = a->sure_bps;
     b.sum = a->audio_bps;
     return b;

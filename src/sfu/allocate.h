@@ -41,6 +41,7 @@
 #define ALLOCATE_UP_WAIT_US    1000000 /* between two additions to one video, unless a probe succeeded */
 #define ALLOCATE_SETTLE_US                                                                                   \
     3000000 /* after an addition that no probe covered, the estimate has its say first */
+#define ALLOCATE_DOUBT_US     15000000 /* the same where so much has failed before */
 #define ALLOCATE_DOWN_WAIT_US 2000000  /* after something was taken from it */
 #define ALLOCATE_PROVE_US     45000000 /* an addition has failed if a cut follows within this time */
 #define ALLOCATE_OWN_PERCENT                                                                                 \
