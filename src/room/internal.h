@@ -51,6 +51,7 @@ struct subscription {
     bool live;                 /* a packet was forwarded */
     bool paused;               /* told to the client */
     int8_t layer;              /* forwarded at present */
+    uint8_t short_rounds;      /* quality reports in a row that found less than the viewer wants */
 };
 
 /* What a subscriber said of a track, known or not. */
@@ -99,6 +100,7 @@ struct participant_private {
     int64_t simulate_until_us;
     enum connection_quality quality;
     float score;
+    float pictures_short; /* points: what it misses of what it asked for */
     bool quality_dirty;
     uint64_t quality_round;     /* the server's, when this one was listed last */
     bool bulk_dirty;            /* waits for the room's collected update */

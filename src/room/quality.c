@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "room/connection_quality.h"
 #include "room/internal.h"
 
 /* ---- speakers ---- */
@@ -108,52 +109,117 @@ void speakers_tick(struct room_server *rs, int64_t now_us)
     }
 }
 
+/* ---- what a viewer wants ---- */
+
+static int quality_of_layer(const struct track *t, int layer)
+{
+    int best = QUALITY_HIGH;
+    for (uint8_t i = 0; i < t->desc.layer_count; i++)
+        if (t->desc.layers[i].spatial_layer == layer)
+            best = t->desc.layers[i].quality;
+    return best;
+}
+
+static int layer_of_quality(const struct track *t, int quality)
+{
+    int layer = 0;
+    for (uint8_t i = 0; i < t->desc.layer_count; i++)
+        if (t->desc.layers[i].quality <= quality && t->desc.layers[i].spatial_layer > layer)
+            layer = t->desc.layers[i].spatial_layer;
+    return layer;
+}
+
+static int quality_of_size(const struct track *t, uint32_t width, uint32_t height)
+{
+    int fit = -1;
+    for (uint8_t i = 0; i < t->desc.layer_count; i++) {
+        const struct track_layer *y = &t->desc.layers[i];
+        if ((y->width >= width || y->height >= height) && (fit < 0 || y->spatial_layer < fit))
+            fit = y->spatial_layer;
+    }
+    return fit < 0 ? QUALITY_HIGH : quality_of_layer(t, fit);
+}
+
+/* The quality that a viewer wants of a track at present; -1: none. */
+static int quality_wanted(const struct subscription *s)
+{
+    const struct choice *c = choice_of(s->subscriber, s->track->sid, false);
+    if (s->codec_failed || (c && c->has_settings && c->settings.disabled))
+        return -1;
+    if (!c || !c->has_settings)
+        return s->subscriber->adaptive_stream ? QUALITY_LOW : QUALITY_HIGH;
+    if (c->settings.width && c->settings.height)
+        return quality_of_size(s->track, c->settings.width, c->settings.height);
+    return c->settings.quality <= QUALITY_HIGH ? (int)c->settings.quality : QUALITY_HIGH;
+}
+
 /* ---- connection quality ---- */
 
-/* 100 less the effect of delay and loss, as the E-model of ITU-T G.107 weighs them (delay beyond 177.3 ms
- * hurts more); MOS from the score by G.107, annex B. */
-static float score_of(float loss, uint32_t rtt_ms, uint32_t jitter_ms)
-{
-    float delay = (float)rtt_ms / 2 + 2 * (float)jitter_ms;
-    float effect = 0.024f * delay + (delay > 177.3f ? 0.11f * (delay - 177.3f) : 0);
-    float s = 100 - effect - 4 * loss * 100;
-    return s < 0 ? 0 : s;
-}
-
-static float mos_of(float s)
-{
-    return 1 + 0.035f * s + 7e-6f * s * (s - 60) * (100 - s);
-}
-
-static enum connection_quality grade_of(float s)
-{
-    if (s > 80)
-        return CONNECTION_EXCELLENT;
-    if (s > 40)
-        return CONNECTION_GOOD;
-    return s > 20 ? CONNECTION_POOR : CONNECTION_LOST;
-}
-
 #define PROTOCOL_KNOWS_LOST 11
+#define LASTING_ROUNDS      2 /* reports of five seconds that show less than wanted, before it counts */
+
+/* What the subscriber gets of a video, against what it wants and what others get of it: a layer that goes to
+ * nobody may not be sent at all, which is not this one's fault. */
+static void count_picture(struct subscription *s, struct connection_pictures *pictures)
+{
+    struct track *t = s->track;
+    int quality = t->desc.kind == TRACK_VIDEO && s->live && !t->desc.muted ? quality_wanted(s) : -1;
+    if (quality < 0) {
+        s->short_rounds = 0;
+        return;
+    }
+    int wanted = layer_of_quality(t, quality), sent = -1;
+    list_for_each(l, &t->subscriptions)
+    {
+        const struct subscription *other = list_entry(l, struct subscription, by_track);
+        sent = other->layer > sent ? other->layer : sent;
+    }
+    int due = wanted < sent ? wanted : sent;
+    bool less = s->paused || (s->layer >= 0 && s->layer < due);
+    if (!less)
+        s->short_rounds = 0;
+    else if (s->short_rounds < LASTING_ROUNDS)
+        s->short_rounds++;
+    if (s->short_rounds < LASTING_ROUNDS)
+        pictures->full++; /* it may be waiting for a key frame */
+    else if (s->paused)
+        pictures->stopped++;
+    else if (due - s->layer == 1)
+        pictures->lower++;
+    else
+        pictures->lowest++;
+}
+
+static void look_at_pictures(struct participant *p)
+{
+    struct connection_pictures pictures = {0};
+    list_for_each(l, &p->subscriptions)
+    {
+        count_picture(list_entry(l, struct subscription, by_subscriber), &pictures);
+    }
+    p->priv->pictures_short = CONNECTION_SCORE_MAX - connection_pictures_score(&pictures);
+}
 
 void quality_input(struct participant *p, const struct sfu_event *e)
 {
-    (void)e;
-    float worst = 100;
+    if (p->subscriber && e->peer == p->subscriber->number)
+        look_at_pictures(p);
+    float worst = CONNECTION_SCORE_MAX - p->priv->pictures_short;
     for (int i = 0; i < 2; i++) {
         const struct room_peer *peer = p->priv->peers[i];
         if (!peer || peer->last_quality.type != SFU_EVENT_PEER_QUALITY)
             continue;
-        float s = score_of(peer->last_quality.quality.loss, peer->last_quality.quality.rtt_ms,
-            peer->last_quality.quality.jitter_ms);
+        struct connection_network n = {.loss = peer->last_quality.quality.loss,
+            .rtt_ms = peer->last_quality.quality.rtt_ms,
+            .jitter_ms = peer->last_quality.quality.jitter_ms};
+        float s = connection_network_score(&n);
         worst = s < worst ? s : worst;
     }
-    enum connection_quality grade = grade_of(worst);
-    float mos = mos_of(worst);
+    enum connection_quality grade = connection_grade(worst, p->priv->quality);
     if (grade != p->priv->quality)
         p->priv->quality_dirty = true;
     p->priv->quality = grade;
-    p->priv->score = mos;
+    p->priv->score = connection_mos(worst);
 }
 
 static void media_silence(struct participant *p)
@@ -240,40 +306,13 @@ void quality_tick(struct room_server *rs, int64_t now_us)
 
 /* ---- which layers are wanted ---- */
 
-static int quality_of_layer(const struct track *t, int layer)
-{
-    int best = QUALITY_HIGH;
-    for (uint8_t i = 0; i < t->desc.layer_count; i++)
-        if (t->desc.layers[i].spatial_layer == layer)
-            best = t->desc.layers[i].quality;
-    return best;
-}
-
 /* The highest quality that somebody wants at present; -1: nobody wants any. */
 static int highest_demand(struct track *t)
 {
     int highest = -1;
     list_for_each(l, &t->subscriptions)
     {
-        const struct subscription *s = list_entry(l, struct subscription, by_track);
-        const struct choice *c = choice_of(s->subscriber, t->sid, false);
-        if (s->codec_failed || (c && c->has_settings && c->settings.disabled))
-            continue;
-        int q = QUALITY_HIGH;
-        if (c && c->has_settings && !(c->settings.width && c->settings.height)) {
-            q = c->settings.quality <= QUALITY_HIGH ? (int)c->settings.quality : QUALITY_HIGH;
-        } else if (c && c->has_settings) {
-            int fit = -1;
-            for (uint8_t i = 0; i < t->desc.layer_count; i++) {
-                const struct track_layer *y = &t->desc.layers[i];
-                if ((y->width >= c->settings.width || y->height >= c->settings.height) &&
-                    (fit < 0 || y->spatial_layer < fit))
-                    fit = y->spatial_layer;
-            }
-            q = fit < 0 ? QUALITY_HIGH : quality_of_layer(t, fit);
-        } else if (s->subscriber->adaptive_stream) {
-            q = QUALITY_LOW;
-        }
+        int q = quality_wanted(list_entry(l, struct subscription, by_track));
         highest = q > highest ? q : highest;
     }
     return highest;

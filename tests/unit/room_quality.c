@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <math.h>
+#include "room/connection_quality.h"
 #include "room/internal.h"
 #include "support/room_guest.h"
 
@@ -133,6 +135,151 @@ static void who_was_away_is_told_the_qualities(void **state)
     guest_resume(bob);
     host_run(h, S(5));
     assert_string_equal(guest_text(bob, NOTE_QUALITY), "alice GOOD, bob EXCELLENT");
+}
+
+static void told_layer(const struct guest *g, int layer)
+{
+    list_for_each(l, &guest_participant(g)->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        if (s->track != cam)
+            continue;
+        struct sfu_event e = {.type = SFU_EVENT_SUB_LIVE, .track = cam->id, .sub = s->number};
+        room_server_event(h->rooms, &e);
+        e.type = SFU_EVENT_SUB_LAYER;
+        e.layer.layer = (int8_t)layer;
+        room_server_event(h->rooms, &e);
+    }
+}
+
+static void report_viewer(const struct guest *g)
+{
+    struct sfu_event e = {.type = SFU_EVENT_PEER_QUALITY, .peer = guest_participant(g)->subscriber->number};
+    room_server_event(h->rooms, &e);
+}
+
+static void a_smaller_picture_than_wanted_counts_when_it_lasts(void **state)
+{
+    (void)state;
+    struct guest *carol = guest_enter(h, "carol");
+    host_settle(h);
+    host_run(h, S(6));
+    guest_clear(bob);
+    told_layer(bob, 0);
+    told_layer(carol, 0);
+    for (int i = 0; i < 4; i++)
+        report_viewer(bob); /* nobody gets more: perhaps there is no more */
+    host_run(h, S(5));
+    assert_string_equal(guest_text(bob, NOTE_QUALITY), "(none)");
+    told_layer(carol, 2);
+    report_viewer(bob);
+    host_run(h, S(5));
+    assert_string_equal(guest_text(bob, NOTE_QUALITY), "(none)");
+    report_viewer(bob);
+    host_run(h, S(5));
+    assert_string_equal(guest_text(bob, NOTE_QUALITY), "alice EXCELLENT, bob GOOD");
+    struct track_settings set = {.quality = QUALITY_LOW}; /* now it is all that is wanted */
+    participant_track_settings(bob->p, cam->sid, &set);
+    report_viewer(bob);
+    host_run(h, S(5));
+    assert_string_equal(guest_text(bob, NOTE_QUALITY), "alice EXCELLENT, bob EXCELLENT");
+    assert_int_equal(guest_participant(alice)->priv->quality, CONNECTION_EXCELLENT);
+}
+
+static void a_viewer_that_wants_nothing_misses_nothing(void **state)
+{
+    (void)state;
+    struct guest *carol = guest_enter(h, "carol");
+    host_settle(h);
+    host_run(h, S(6));
+    guest_clear(bob);
+    told_layer(carol, 2);
+    told_layer(bob, -1);
+    struct track_settings set = {.disabled = true};
+    participant_track_settings(bob->p, cam->sid, &set);
+    for (int i = 0; i < 4; i++)
+        report_viewer(bob);
+    host_run(h, S(5));
+    assert_string_equal(guest_text(bob, NOTE_QUALITY), "(none)");
+}
+
+/* ---- the score ---- */
+
+static float network(float loss, uint32_t rtt_ms, uint32_t jitter_ms)
+{
+    struct connection_network n = {.loss = loss, .rtt_ms = rtt_ms, .jitter_ms = jitter_ms};
+    return connection_network_score(&n);
+}
+
+static void the_network_counts_by_loss_and_delay(void **state)
+{
+    (void)state;
+    assert_float_equal(network(0, 0, 0), 100, 0.001);
+    assert_float_equal(network(0.05f, 0, 0), 80, 0.001);
+    assert_float_equal(network(0, 200, 0), 97.6, 0.001);
+    assert_float_equal(network(0, 200, 50), 92.7, 0.1); /* jitter is delay: the player waits for it */
+    for (uint32_t i = 1; i < 100; i++) {
+        assert_true(network((float)i / 400, 50, 5) < network((float)(i - 1) / 400, 50, 5));
+        assert_true(network(0, i * 10, 5) < network(0, i * 10 - 10, 5));
+        assert_true(network(0, 50, i) < network(0, 50, i - 1));
+    }
+    const float odd[] = {NAN, -1, -INFINITY, 0};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_float_equal(network(odd[i], 0, 0), 100, 0);
+    assert_float_equal(network(INFINITY, 0, 0), 0, 0);
+    assert_float_equal(network(0, UINT32_MAX, UINT32_MAX), 0, 0);
+}
+
+static void missing_layers_and_stopped_videos_count(void **state)
+{
+    (void)state;
+    const struct {
+        struct connection_pictures p;
+        enum connection_quality grade;
+    } rows[] = {
+        {{0}, CONNECTION_EXCELLENT},
+        {{.full = 20}, CONNECTION_EXCELLENT},
+        {{.lower = 1}, CONNECTION_GOOD},
+        {{.full = 1, .lower = 1}, CONNECTION_EXCELLENT},
+        {{.full = 1, .lower = 4}, CONNECTION_GOOD},
+        {{.lowest = 3}, CONNECTION_GOOD},
+        {{.full = 24, .stopped = 1}, CONNECTION_GOOD},
+        {{.lowest = 1, .stopped = 3}, CONNECTION_POOR},
+        {{.stopped = 1}, CONNECTION_POOR},
+        {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, CONNECTION_GOOD},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(
+            connection_grade(connection_pictures_score(&rows[i].p), CONNECTION_LOST), rows[i].grade);
+}
+
+static void a_grade_does_not_change_with_every_report(void **state)
+{
+    (void)state;
+    assert_int_equal(connection_grade(80.5f, CONNECTION_EXCELLENT), CONNECTION_EXCELLENT);
+    assert_int_equal(connection_grade(80, CONNECTION_EXCELLENT), CONNECTION_GOOD);
+    assert_int_equal(connection_grade(82, CONNECTION_GOOD), CONNECTION_GOOD);
+    assert_int_equal(connection_grade(83.5f, CONNECTION_GOOD), CONNECTION_EXCELLENT);
+    assert_int_equal(connection_grade(81, CONNECTION_LOST), CONNECTION_GOOD); /* at least that is clear */
+    assert_int_equal(connection_grade(21, CONNECTION_LOST), CONNECTION_LOST);
+    assert_int_equal(connection_grade(24, CONNECTION_LOST), CONNECTION_POOR);
+    assert_int_equal(connection_grade(0, CONNECTION_EXCELLENT), CONNECTION_LOST);
+    for (int before = 0; before < 4; before++) {
+        assert_int_equal(connection_grade(100, (enum connection_quality)before), CONNECTION_EXCELLENT);
+        assert_int_equal(connection_grade(20, (enum connection_quality)before), CONNECTION_LOST);
+    }
+}
+
+static void the_mean_opinion_score_grows_with_the_score(void **state)
+{
+    (void)state;
+    assert_float_equal(connection_mos(100), 4.5, 0.001);
+    assert_float_equal(connection_mos(0), 1, 0.001);
+    assert_float_equal(connection_mos(-5), 1, 0.001);
+    assert_float_equal(connection_mos(NAN), 1, 0.001);
+    assert_float_equal(connection_mos(200), 4.5, 0.001);
+    for (int i = 10; i < 100; i++)
+        assert_true(connection_mos((float)i + 1) > connection_mos((float)i));
 }
 
 /* ---- demand ---- */
@@ -303,6 +450,12 @@ int main(void)
         TEST(older_clients_do_not_know_what_lost_is),
         TEST(silent_media_is_lost),
         TEST(who_was_away_is_told_the_qualities),
+        TEST(a_smaller_picture_than_wanted_counts_when_it_lasts),
+        TEST(a_viewer_that_wants_nothing_misses_nothing),
+        cmocka_unit_test(the_network_counts_by_loss_and_delay),
+        cmocka_unit_test(missing_layers_and_stopped_videos_count),
+        cmocka_unit_test(a_grade_does_not_change_with_every_report),
+        cmocka_unit_test(the_mean_opinion_score_grows_with_the_score),
         TEST(all_layers_are_wanted_by_the_first_viewer),
         TEST(without_viewers_all_are_off_after_ten_seconds),
         TEST(less_is_told_when_it_lasts),
