@@ -28,16 +28,19 @@
 #define SOFT_BETA            0.97
 #define SOFT_GAP_US          1000000
 #define APP_LIMITED_AGAIN_US 1000000
-#define APP_LIMITED_MOST     2       /* times what arrives */
-#define DRAIN_SHARE          0.7     /* of the rate: what arrives is less than this, so the link got slower */
+#define APP_LIMITED_MOST     2   /* times what arrives */
+#define DRAIN_SHARE          0.7 /* of the rate: what arrives is less than this, so the link got slower */
+#define DRAIN_DOUBT_US       150000
+#define DRAIN_PROOF_US       500000  /* after this it can be seen whether the queue falls */
+#define DRAIN_PROOF          0.5     /* as fast as it should */
 #define DRAIN_BEFORE_US      1000000 /* what was sent so long ago may still be in the queue */
 #define DRAIN_QUEUE_US       100000
 #define DRAIN_DONE_US        40000
 #define DRAIN_LEARN_US       300000 /* so long the newest measure of the link counts, then the highest */
 #define DRAIN_SPAN_US        600000 /* the queue is to be gone in about this time */
 #define DRAIN_MAX_US         2000000
-#define DRAIN_GAP_US         4000000 /* between two of them; four times that after one that was in vain */
-#define DRAIN_GAP_MAX_US     64000000
+#define DRAIN_GAP_US         4000000 /* between two of them; twice that after one that was in vain, and so on */
+#define DRAIN_GAP_MAX_US     32000000
 #define DRAIN_LEAST          0.1
 
 void aimd_init(struct aimd *a, int64_t start_bps, int64_t min_bps, int64_t max_bps, int64_t now_us)
@@ -142,41 +145,66 @@ static void drain_begin(struct aimd *a, const struct aimd_input *in, int64_t now
     a->decreased_us = now_us;
     a->draining = true;
     a->drain_from_us = now_us;
-    a->drain_until_us = now_us + DRAIN_MAX_US;
+    a->drain_queue_us = in->queue_us;
+    a->drain_peak_us = now_us;
     a->drained_bps = in->recent_bps;
 }
 
-static void drain(struct aimd *a, const struct aimd_input *in, int64_t now_us)
+enum drain_verdict { DRAIN_OURS, DRAIN_OTHERS, DRAIN_UNCLEAR };
+
+static void drain_end(struct aimd *a, enum drain_verdict verdict, int64_t now_us)
 {
-    if (now_us - a->drain_from_us < DRAIN_MAX_US && in->recent_bps > 0 &&
-        (now_us - a->drain_from_us < DRAIN_LEARN_US || in->recent_bps > a->drained_bps))
-        a->drained_bps = in->recent_bps;
     double link = (double)a->drained_bps;
-    if (in->queue_us < DRAIN_DONE_US || now_us >= a->drain_until_us) {
-        a->draining = false;
-        if (in->queue_us < DRAIN_DONE_US) {
-            a->link_bps = link;
-            a->drain_gap_us = DRAIN_GAP_US;
-        } else if (a->drain_gap_us < DRAIN_GAP_MAX_US) {
-            a->drain_gap_us *= 4; /* the queue is not ours */
-        }
-        capacity_input(a, link);
-        rate_put(a, BETA * link, now_us);
-        return;
+    a->draining = false;
+    a->decreased_us = now_us;
+    if (verdict != DRAIN_OTHERS) {
+        a->link_bps = verdict == DRAIN_OURS ? link : fmax(link, a->link_bps / 2);
+        a->drain_gap_us = DRAIN_GAP_US;
+    } else if (a->drain_gap_us < DRAIN_GAP_MAX_US) {
+        a->drain_gap_us *= 2;
     }
-    double share = 1 - (double)in->queue_us / DRAIN_SPAN_US;
-    rate_put(a, link * fmin(fmax(share, DRAIN_LEAST), BETA), now_us);
+    capacity_input(a, link);
+    rate_put(a, BETA * link, now_us);
 }
 
-/* Much less arrives than was sent a moment ago, and the queue is long: the link got slower. */
+/* What is sent now is known to have helped only when it has arrived, through the queue: time counts in terms
+ * of sending. */
+static void drain(struct aimd *a, const struct aimd_input *in, int64_t now_us)
+{
+    if (in->recent_bps > 0 && (now_us - a->drain_from_us < DRAIN_LEARN_US || in->recent_bps > a->drained_bps))
+        a->drained_bps = in->recent_bps;
+    if (in->queue_us > a->drain_queue_us && in->sent_us - a->drain_from_us < DRAIN_LEARN_US) {
+        a->drain_queue_us = in->queue_us;
+        a->drain_peak_us = in->sent_us > a->drain_from_us ? in->sent_us : a->drain_from_us;
+    }
+    int64_t since_us = in->sent_us - a->drain_peak_us;
+    double fallen = (double)(a->drain_queue_us - in->queue_us);
+    double share = fmin(fmax(1 - (double)in->queue_us / DRAIN_SPAN_US, DRAIN_LEAST), BETA);
+    bool done = in->queue_us<DRAIN_DONE_US, proven = since_us> DRAIN_PROOF_US;
+    if (proven && !done && fallen < DRAIN_PROOF * (1 - share) * (double)since_us)
+        drain_end(
+            a, DRAIN_OTHERS, now_us); /* the share was even lower till now: it should have fallen by more */
+    else if (done || since_us > DRAIN_MAX_US)
+        drain_end(a, proven ? DRAIN_OURS : DRAIN_UNCLEAR, now_us);
+    else if (now_us - a->drain_from_us > 3 * DRAIN_MAX_US)
+        drain_end(a, DRAIN_UNCLEAR, now_us);
+    else
+        rate_put(a, (double)a->drained_bps * share, now_us);
+}
+
+/* Much less arrives than was sent a moment ago, and the queue is long: the link got slower. Also where the
+ * queue grows although others seem to fill it: a drain tells whether they do. */
 static bool is_crash(const struct aimd *a, const struct aimd_input *in, int64_t now_us)
 {
     int64_t rate_bps = a->rate_bps;
     if (now_us - a->decreased_us < DRAIN_BEFORE_US && a->before_bps > rate_bps)
         rate_bps = a->before_bps;
-    return !in->app_limited && in->queue_us > DRAIN_QUEUE_US && in->recent_bps > 0 &&
-           (double)in->recent_bps < DRAIN_SHARE * (double)rate_bps &&
-           now_us - a->drain_from_us > a->drain_gap_us;
+    bool often = now_us - a->drain_from_us <= a->drain_gap_us;
+    if (in->app_limited || often || in->queue_us <= DRAIN_QUEUE_US || in->recent_bps <= 0)
+        return false;
+    bool grows = in->state == TRENDLINE_OVERUSE && is_squeezed(a);
+    return (double)in->recent_bps < DRAIN_SHARE * (double)rate_bps ||
+           (grows && in->queue_us > DRAIN_DOUBT_US);
 }
 
 /* What arrives says nothing about the link while the media sets the rate, so one overuse makes it give way
@@ -227,7 +255,8 @@ int64_t aimd_input(struct aimd *a, const struct aimd_input *in, int64_t now_us)
     } else if (in->state == TRENDLINE_OVERUSE) {
         if (now_us - a->decreased_us >= DECREASE_GAP_US + in->rtt_us)
             decrease(a, in, now_us);
-    } else if (in->state == TRENDLINE_NORMAL && in->acked_bps > 0) {
+    } else if (in->state == TRENDLINE_NORMAL && in->acked_bps > 0 && in->estimate_bps >= a->rate_bps) {
+        /* (a rate that others hold down is not being tried, and does not grow) */
         increase(a, in, now_us);
     }
     a->changed_us = now_us;

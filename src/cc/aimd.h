@@ -22,10 +22,11 @@ struct aimd {
     double link_bps;                   /* the best that arrived of late */
     int64_t short_us;                  /* since when less arrives than is sent */
     bool draining;
-    int64_t drain_until_us;
     int64_t drain_from_us;
-    int64_t drain_gap_us;
-    int64_t drained_bps; /* the most that arrived while it drained: what the link carries */
+    int64_t drain_queue_us; /* the longest queue about when it began */
+    int64_t drain_peak_us;  /* when what found that was sent */
+    int64_t drain_gap_us;   /* the next one not before */
+    int64_t drained_bps;    /* the most that arrived while it drained: what the link carries */
 };
 
 struct aimd_input {
@@ -34,7 +35,8 @@ struct aimd_input {
     int64_t recent_bps;   /* arrived in a shorter time; 0: unknown */
     int64_t estimate_bps; /* what was allowed, by this and by others */
     int64_t rtt_us;
-    int64_t queue_us; /* time in queues */
+    int64_t queue_us; /* time in queues of the newest packet that arrived */
+    int64_t sent_us;  /* when that one was sent */
     bool app_limited;
 };
 

@@ -134,6 +134,7 @@ static void rtt_input(struct estimator *e, int64_t now_us)
     int64_t rtt_us = clamp(now_us - e->report_sent_us, RTT_MIN_US, RTT_MAX_US);
     e->rtt_us = e->rtt_us > 0 ? e->rtt_us + (rtt_us - e->rtt_us) / 8 : rtt_us;
     e->queue_us = e->report_queue_us;
+    e->newest_sent_us = e->report_sent_us;
 }
 
 static void probe_results(struct estimator *e, int64_t now_us)
@@ -141,11 +142,14 @@ static void probe_results(struct estimator *e, int64_t now_us)
     int64_t bps;
     bool full, first;
     while (probe_result_take(&e->probe, rtt_of(e), now_us, &bps, &full, &first)) {
+        if (e->aimd.draining || e->trendline.state == TRENDLINE_OVERUSE)
+            continue; /* of the time before */
         if (!full)
             bps = (int64_t)(PROBE_MARGIN * (double)bps);
         if (bps <= e->aimd.rate_bps)
             continue;
-        if (!full && !first && !e->app_limited && e->newest_queue_us > SPARE_QUEUE_US)
+        if (!full && !first && !e->app_limited && e->newest_queue_us > SPARE_QUEUE_US &&
+            !probe_climbs(&e->probe, now_us))
             bps = e->aimd.rate_bps + (bps - e->aimd.rate_bps) / 4; /* others may share the path */
         if (!first && !e->app_limited && (double)bps > RAISE_MAX * (double)e->aimd.rate_bps)
             bps = (int64_t)(RAISE_MAX * (double)e->aimd.rate_bps);
@@ -197,6 +201,7 @@ int64_t estimator_update(struct estimator *e, int64_t now_us)
         .estimate_bps = e->estimate_bps,
         .rtt_us = rtt_of(e),
         .queue_us = e->newest_queue_us,
+        .sent_us = e->newest_sent_us,
         .app_limited = e->app_limited,
     };
     int64_t before_bps = e->aimd.rate_bps;

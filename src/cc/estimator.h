@@ -48,6 +48,7 @@ struct estimator {
     int64_t rtt_us;          /* smoothed; 0: unknown */
     int64_t queue_us;        /* in queues, the least of the last report */
     int64_t newest_queue_us; /* of the newest packet that arrived */
+    int64_t newest_sent_us;  /* and when it was sent */
     int64_t seq_next;        /* one past the highest number reported on */
     double packet_bytes;     /* of a packet on average */
     /* the report that is being read */

@@ -17,7 +17,7 @@
 #define FASTER_MAX         2.0 /* arrived so much faster than sent: bunched on the way, says nothing */
 #define CONFIRM_US         250000 /* after a cluster that got through: the rate it allowed has to be seen to work */
 #define BELIED_US          2000000 /* the queue grew so soon after it: it was wrong */
-#define INTERVAL_BELIED_US 30000000
+#define INTERVAL_BELIED_US 15000000
 #define HINT_GAP_US        1000000
 #define AGAIN_US           500000 /* after a cluster that said nothing */
 #define TIMEOUT_US         1000000
@@ -256,20 +256,29 @@ static void next_decide(
     if (!full) {
         if (p->interval_us < INTERVAL_MAX_US)
             p->interval_us = at_most(p->interval_us * 3 / 2, INTERVAL_MAX_US);
+        else if (p->interval_us > INTERVAL_MAX_US)
+            p->interval_us =
+                p->interval_us * 3 / 4 > INTERVAL_MAX_US ? p->interval_us * 3 / 4 : INTERVAL_MAX_US;
         /* where one got through just now it may have been jitter, or the last step of the way */
-        p->next_us = now_us + (p->raised_us > now_us - BELIED_US ? AGAIN_US : p->interval_us);
+        p->next_us = now_us + (probe_climbs(p, now_us) ? AGAIN_US : p->interval_us);
     } else if (c->first && p->wanted_bps > bps) {
         p->queued = 0; /* of a lower result */
         queue_put(p, at_most(STEP * bps, (int64_t)(WISH_ROOM * (double)p->wanted_bps)), true);
     } else {
         p->next_us = now_us + CONFIRM_US;
     }
-    p->raised_us = full ? now_us : p->raised_us;
+    if (full && !c->first)
+        p->raised_us = now_us; /* the start is known to reach too far */
+}
+
+bool probe_climbs(const struct probe *p, int64_t now_us)
+{
+    return now_us - p->raised_us <= BELIED_US;
 }
 
 void probe_overuse(struct probe *p, int64_t now_us)
 {
-    if (now_us - p->raised_us > BELIED_US)
+    if (!probe_climbs(p, now_us))
         return;
     p->raised_us = INT64_MIN / 2;
     p->interval_us = at_most(2 * p->interval_us, INTERVAL_BELIED_US);

@@ -85,6 +85,9 @@ void probe_recover(struct probe *p, int64_t before_bps, int64_t now_us);
  * link that others use seems empty between the frames of their video. Then clusters become rare. */
 void probe_overuse(struct probe *p, int64_t now_us);
 
+/* One got through a moment ago, and nothing spoke against it since. */
+bool probe_climbs(const struct probe *p, int64_t now_us);
+
 /* There are signs that the path carries more than it did: the next cluster goes sooner. */
 void probe_hint(struct probe *p, int64_t now_us);
 

@@ -178,7 +178,7 @@ static struct aimd_input quiet(int64_t acked_bps)
         .state = TRENDLINE_NORMAL,
         .acked_bps = acked_bps,
         .recent_bps = acked_bps,
-        .estimate_bps = acked_bps,
+        .estimate_bps = INT64_MAX, /* nothing else holds it down */
         .rtt_us = MS(50),
     };
 }
@@ -240,23 +240,50 @@ static void it_stays_below_one_and_a_half_of_what_arrives(void **state)
     assert_in_range(a.rate_bps, 440000, 460000); /* less media is no reason to fall */
 }
 
+static void what_others_hold_down_does_not_grow(void **state)
+{
+    (void)state;
+    struct aimd a;
+    aimd_init(&a, 1000000, 30000, 100000000, 0);
+    for (int ms = 100; ms <= 10000; ms += 100) {
+        struct aimd_input in = quiet(900000);
+        in.estimate_bps = 900000;
+        aimd_input(&a, &in, MS(ms));
+    }
+    assert_int_equal(a.rate_bps, 1000000);
+}
+
+/* A bottleneck that carries 500 kbit/s of ours; others hold queue_floor_us in it. */
+static int64_t drain_run(
+    struct aimd *a, int64_t queue_us, int64_t queue_floor_us, int64_t from_us, int64_t to_us)
+{
+    for (int64_t now_us = from_us; now_us < to_us; now_us += MS(50)) {
+        struct aimd_input in = quiet(500000);
+        in.estimate_bps = a->rate_bps;
+        in.queue_us = queue_us;
+        in.sent_us = now_us - MS(50);
+        in.state = queue_us > MS(40) ? TRENDLINE_OVERUSE : TRENDLINE_NORMAL;
+        aimd_input(a, &in, now_us);
+        queue_us += (int64_t)((double)MS(50) * ((double)a->rate_bps / 500000 - 1));
+        queue_us = queue_us > queue_floor_us ? queue_us : queue_floor_us;
+    }
+    return queue_us;
+}
+
 static void a_link_that_broke_down_is_drained_and_then_used(void **state)
 {
     (void)state;
     struct aimd a;
     aimd_init(&a, 3000000, 30000, 100000000, 0);
-    struct aimd_input in = quiet(500000);
-    in.state = TRENDLINE_OVERUSE;
-    in.queue_us = MS(500);
-    aimd_input(&a, &in, MS(1000));
+    struct aimd_input in = quiet(3000000);
+    aimd_input(&a, &in, MS(900));
+    assert_true(drain_run(&a, MS(700), 0, MS(1000), MS(1100)) > MS(500));
     assert_true(a.draining);
     assert_true(a.rate_bps < 150000);
-    in.queue_us = MS(200);
-    aimd_input(&a, &in, MS(1500));
-    assert_in_range(a.rate_bps, 200000, 400000);
-    in.queue_us = MS(10);
-    assert_int_equal(aimd_input(&a, &in, MS(1800)), 425000);
+    assert_true(drain_run(&a, MS(650), 0, MS(1100), MS(3000)) < MS(40));
     assert_false(a.draining);
+    assert_in_range(a.rate_bps, 400000, 500000);
+    assert_true(aimd_floor_bps(&a) < 200000);
 }
 
 static void a_queue_that_does_not_drain_is_not_ours(void **state)
@@ -264,18 +291,13 @@ static void a_queue_that_does_not_drain_is_not_ours(void **state)
     (void)state;
     struct aimd a;
     aimd_init(&a, 3000000, 30000, 100000000, 0);
-    struct aimd_input in = quiet(500000);
-    in.queue_us = MS(500);
-    int drains = 0;
-    bool before = false;
-    for (int ms = 100; ms <= 60000; ms += 100) {
-        in.estimate_bps = a.rate_bps;
-        a.rate_bps = a.draining ? a.rate_bps : 3000000;
-        aimd_input(&a, &in, MS(ms));
-        drains += a.draining && !before;
-        before = a.draining;
-    }
-    assert_in_range(drains, 2, 4);
+    struct aimd_input in = quiet(3000000);
+    aimd_input(&a, &in, MS(900));
+    int64_t floor_bps = aimd_floor_bps(&a);
+    assert_int_equal(floor_bps, 900000);
+    drain_run(&a, MS(500), MS(450), MS(1000), MS(5000));
+    assert_false(a.draining);
+    assert_true(aimd_floor_bps(&a) > floor_bps * 9 / 10);
 }
 
 int main(void)
@@ -294,6 +316,7 @@ int main(void)
         cmocka_unit_test(overuse_sets_the_rate_below_what_arrived),
         cmocka_unit_test(near_the_known_capacity_it_grows_slowly),
         cmocka_unit_test(it_stays_below_one_and_a_half_of_what_arrives),
+        cmocka_unit_test(what_others_hold_down_does_not_grow),
         cmocka_unit_test(a_link_that_broke_down_is_drained_and_then_used),
         cmocka_unit_test(a_queue_that_does_not_drain_is_not_ours),
     };

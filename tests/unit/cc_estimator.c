@@ -33,24 +33,43 @@ static void at_least(const char *scenario, const char *what, double got, double 
 
 /* ---- scenarios ---- */
 
+#define PHASES 12
+
+/* The drop and the rise come at different moments of what the estimator does by itself. The worst of all, and
+ * the mean where one says more. */
 static void drop_and_rise(const char *name, const char *queue)
 {
     char shape[64];
     snprintf(shape, sizeof shape, "rate=3M delay=25ms queue=%s", queue);
-    struct network *n = network_new(1, shape, "delay=25ms");
-    network_change(n, 20, "rate=500k");
-    network_change(n, 40, "rate=3M");
-    struct flow *f = network_media(n, 0, 300000, 5000000);
-    network_run(n, 60);
-    at_most(name, "start to 2.4 Mbit/s, s", flow_reaches_s(f, 0, 2.4 * MBIT), 2, 1);
-    at_least(name, "start reached", flow_reaches_s(f, 0, 2.4 * MBIT), 0, 0);
-    at_most(name, "queue over 150 ms after the drop, s", flow_queue_over_s(f, 20, 39, 150), 2.3, 2);
-    at_most(name, "loss from 3 s after it, %", 100 * flow_loss(f, 23, 40), 2, 2);
-    at_least(name, "use while it is slow, %", flow_useful_bps(f, 24, 40) / (5 * KBIT), 80, 85);
-    at_least(name, "risen again", flow_reaches_s(f, 40, 2.5 * MBIT), 0, 0);
-    at_most(name, "rise to 2.5 Mbit/s, s", flow_reaches_s(f, 40, 2.5 * MBIT), 7, 6);
-    at_least(name, "use from 6 s after the rise, %", flow_useful_bps(f, 46, 60) / (30 * KBIT), 80, 85);
-    network_free(n);
+    double start_s = 0, queue_s = 0, loss = 0, slow = 100, rise_s = 0, use = 100, mean_s = 0, mean_use = 0;
+    for (int i = 0; i < PHASES; i++) {
+        double drop = 20 + 0.41 * i, rise = drop + 20 + 0.73 * i;
+        struct network *n = network_new(1, shape, "delay=25ms");
+        network_change(n, drop, "rate=500k");
+        network_change(n, rise, "rate=3M");
+        struct flow *f = network_media(n, 0, 300000, 5000000);
+        network_run(n, rise + 15);
+        double first_s = flow_reaches_s(f, 0, 2.3 * MBIT), again_s = flow_reaches_s(f, rise, 2.3 * MBIT);
+        assert_true(first_s >= 0 && again_s >= 0);
+        double after = flow_useful_bps(f, rise + 6, rise + 15) / (30 * KBIT);
+        start_s = fmax(start_s, first_s);
+        queue_s = fmax(queue_s, flow_queue_over_s(f, drop, rise - 1, 150));
+        loss = fmax(loss, 100 * flow_loss(f, drop + 3, rise));
+        slow = fmin(slow, flow_useful_bps(f, drop + 4, rise) / (5 * KBIT));
+        rise_s = fmax(rise_s, again_s);
+        use = fmin(use, after);
+        mean_s += again_s / PHASES;
+        mean_use += after / PHASES;
+        network_free(n);
+    }
+    at_most(name, "start to 2.3 Mbit/s, s", start_s, 2, 1);
+    at_most(name, "queue over 150 ms after the drop, s", queue_s, 2.3, 2);
+    at_most(name, "loss from 3 s after it, %", loss, 2, 2);
+    at_least(name, "use while it is slow, %", slow, 80, 85);
+    at_most(name, "rise to 2.3 Mbit/s, s", rise_s, 7, 6);
+    at_most(name, "the same, mean, s", mean_s, 5, 4);
+    at_least(name, "use from 6 s after the rise, %", use, 75, 80);
+    at_least(name, "the same, mean, %", mean_use, 83, 88);
 }
 
 static void a_drop_and_a_rise_are_followed(void **state)
@@ -59,6 +78,24 @@ static void a_drop_and_a_rise_are_followed(void **state)
     drop_and_rise("3 M, 500 k, 3 M; queue 300 ms", "300ms");
     drop_and_rise("3 M, 500 k, 3 M; queue 100 kB", "100kB");
     drop_and_rise("3 M, 500 k, 3 M; queue 30 kB", "30kB");
+}
+
+static void a_slow_decline_is_followed(void **state)
+{
+    (void)state;
+    const char *name = "3 M to 245 k in 30 s, queue 800 ms";
+    struct network *n = network_new(1, "rate=3M delay=25ms queue=800ms", "delay=25ms");
+    for (int i = 0; i < 30; i++) {
+        char words[32];
+        snprintf(words, sizeof words, "rate=%dk", 3000 - 95 * i);
+        network_change(n, 20 + i, words);
+    }
+    struct flow *f = network_media(n, 0, 300000, 4000000);
+    network_run(n, 100);
+    at_most(name, "queue meanwhile, 95th percentile, ms", flow_queue_ms(f, 20, 50, 95), 200, 150);
+    at_most(name, "queue then, 95th percentile, ms", flow_queue_ms(f, 54, 100, 95), 100, 80);
+    at_least(name, "use then, %", flow_useful_bps(f, 54, 100) / 2450, 80, 85);
+    network_free(n);
 }
 
 static void steady(const char *name, const char *rate, double bps)
@@ -431,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drop_and_a_rise_are_followed),
+        cmocka_unit_test(a_slow_decline_is_followed),
         cmocka_unit_test(a_steady_link_is_used_without_filling_its_queue),
         cmocka_unit_test(loss_of_the_medium_does_not_stop_the_flow),
         cmocka_unit_test(loss_without_delay_is_given_way_to),
