@@ -222,9 +222,10 @@
 #define SFU_REPORT_US       1000000 /* receiver and sender reports */
 #define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
 #define SFU_RTX_RATE_BPS                                                                                     \
-    8000000                   /* retransmissions to one peer, per subscription: what a NACK flood can cost */
-#define SFU_HANDSHAKE_US 1000 /* spent on handshakes between two looks at the socket: two or three flights   \
-                               */
+    8000000 /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+#define SFU_HANDSHAKE_US                                                                                     \
+    1000 /* spent on handshakes between two looks at the socket: two or three flights                        \
+          */
 #define SFU_HANDSHAKES_MAX      512 /* datagrams of them that wait: half a second of work */
 #define SFU_HANDSHAKES_PEER_MAX 16  /* of one peer: a flight is cut into four at most, and may be repeated */
 #define SFU_DISCOVER_US                                                                                      \
