@@ -196,8 +196,14 @@ static void target_step(struct layers *l, const struct layer_facts *f, bool begi
     }
     /* The picture's end is told with the last packet of its highest layer: a layer on top of what has passed
      * would come after the end. */
-    if (decodable(l, f, tick, true) && (begins || f->dd->target_spatial[next] <= l->spatial))
-        target_set(l, f, next);
+    if (!decodable(l, f, tick, true) || (!begins && f->dd->target_spatial[next] > l->spatial))
+        return;
+    target_set(l, f, next);
+    uint8_t chain = f->dd->chain_of_target[next];
+    if (chain != DD_NO_CHAIN) { /* what was left out of it before is not needed from here on */
+        l->chains_ok |= UINT32_C(1) << chain;
+        l->chains_open &= ~(UINT32_C(1) << chain);
+    }
 }
 
 /* What stands between the present target and the wanted one? */
@@ -251,11 +257,8 @@ static bool frame_new(struct layers *l, const struct layer_facts *f, int64_t now
         l->broken = true;
         return passes;
     }
-    uint8_t spatial = l->spatial;
     target_set(l, f, below);
     l->blocked = true;
-    if (!begins)
-        l->spatial = spatial; /* the end of this picture may have passed already */
     return decodable(l, f, tick, false) && dd_indication_of(&f->deps, (unsigned)below) != DD_ABSENT;
 }
 
