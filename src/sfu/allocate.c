@@ -11,6 +11,7 @@
 
 struct budget {
     int64_t keep, add; /* totals up to which what goes already stays, and up to which more is taken */
+    int64_t lowest;    /* the latter for lowest layers: to be black is worse than to try in vain */
     bool limited;      /* by configuration, not by the path */
     bool cut;
     bool own_doing; /* the cut follows an addition of ours */
@@ -18,8 +19,10 @@ struct budget {
     int64_t wait_us;   /* nothing is added before */
     int64_t settle_us; /* nothing is added before that would make more than is sure */
     int64_t used, sure, added;
-    int64_t sum; /* spent so far */
+    int64_t sum;      /* spent so far */
+    int64_t reserved; /* for what only has to wait */
     int64_t now_us;
+    unsigned trades, refusals; /* made and tried in vain */
 };
 
 static int64_t bounded(int64_t v, int64_t max)
@@ -209,7 +212,6 @@ static void prepare(struct allocate_sub *s)
 {
     s->steps = 0;
     s->held = s->chosen = -1;
-    s->reserved = 0;
     s->waits = s->more_unsent = s->more_unwanted = false;
     s->key = NO_RANK;
     if (s->audio || s->disabled || !usable(s->track))
@@ -256,6 +258,11 @@ static void sort(struct allocate_sub **subs, size_t n)
 static int64_t backoff(unsigned failures)
 {
     return failures > 3 ? ALLOCATE_BACKOFF_MAX_US : (int64_t)ALLOCATE_BACKOFF_US << (failures - 1);
+}
+
+static int64_t resume(unsigned failures)
+{
+    return least(backoff(failures) / 2, ALLOCATE_RESUME_US);
 }
 
 static void smooth(struct allocate *a, int64_t estimate, bool probed, int64_t dt)
@@ -329,7 +336,7 @@ static void cut(struct allocate *a, struct budget *b, int64_t estimate, int64_t 
     if (b->own_doing && before > b->add)
         b->add = before;
     a->before_bps = 0;
-    b->keep = b->add;
+    b->keep = b->lowest = b->add;
 }
 
 static void spare_budget(struct allocate *a, struct budget *b, int64_t used, int64_t estimate, int64_t bound)
@@ -341,11 +348,14 @@ static void spare_budget(struct allocate *a, struct budget *b, int64_t used, int
     b->add = least(a->smooth_bps / 100 * ALLOCATE_UP_PERCENT, bound);
     if (!b->limited)
         b->add = least(b->add, bound / 100 * ALLOCATE_UP_PERCENT);
+    b->lowest = b->add;
     if (a->ceiling_bps) {
         int64_t since = b->now_us - a->ceiling_until_us; /* with time a little more is worth a try */
         int64_t percent =
             since < 0 ? ALLOCATE_UP_PERCENT : ALLOCATE_AGAIN_PERCENT + least(since / 2000000, 900);
         b->add = least(b->add, a->ceiling_bps / 100 * percent);
+        if (b->now_us - a->failed_us < resume(a->in_row))
+            b->lowest = b->add;
     }
     b->keep = used < b->add ? b->add : used;
 }
@@ -401,13 +411,12 @@ static bool take(struct allocate_sub *s, int step, struct budget *b)
             return false;
     } else if (lowest && b->never_pause) {
         ;
-    } else if (b->sum + more > b->add) {
+    } else if (b->sum + b->reserved + more > (lowest ? b->lowest : b->add)) {
         return false;
     } else if (wait_of(s, step, more, b)) {
         s->waits = true;
         if (lowest || s->failed < 0 || step < s->failed)
-            s->reserved = more; /* nobody else is to have it for so short a time */
-        b->sum += s->reserved;
+            b->reserved += more; /* it is not to be added elsewhere for so short a time */
         return true;
     }
     b->added += step > s->held ? more : 0;
@@ -423,11 +432,9 @@ static int next_step(const struct allocate_sub *s)
     return lowest_bit(s->chosen < 0 ? s->steps : s->steps & ~((2u << s->chosen) - 1));
 }
 
-/* What s can do without: half of its frames, or what is only kept for it. */
+/* What s can do without: half of its frames. */
 static int64_t spare(const struct allocate_sub *s)
 {
-    if (s->waits)
-        return s->chosen < 0 ? 0 : s->reserved; /* a picture at all is more than a larger one */
     if (s->chosen <= 0 || s->chosen % ALLOCATE_TEMPORAL == 0 || !(s->steps >> (s->chosen - 1) & 1) ||
         s->chosen % ALLOCATE_TEMPORAL != temporal_wanted(s, s->chosen / ALLOCATE_TEMPORAL))
         return 0;
@@ -439,14 +446,18 @@ static void trade(struct allocate_sub **subs, size_t n, size_t i, int step, stru
 {
     struct allocate_sub *s = subs[i];
     bool holds = step <= s->held;
-    int64_t bound = holds ? b->keep : b->add;
+    if (b->trades == ALLOCATE_TRADES || b->refusals == ALLOCATE_REFUSALS)
+        return;
+    int64_t bound = holds ? b->keep : b->add - b->reserved;
     int64_t more = sub_cost(s, step) - sub_cost(s, s->chosen), missing = b->sum + more - bound;
     if (!holds && (bound - b->sum < bound / 100 * ALLOCATE_TRADE_PERCENT || wait_of(s, step, more, b)))
         return;
     size_t from = n;
     for (int64_t found = 0; found < missing;) {
-        if (--from == i)
+        if (--from == i) {
+            b->refusals++;
             return;
+        }
         found += spare(subs[from]);
     }
     for (; from < n; from++) {
@@ -454,11 +465,9 @@ static void trade(struct allocate_sub **subs, size_t n, size_t i, int step, stru
         if (!given)
             continue;
         b->sum -= given;
-        if (subs[from]->waits)
-            subs[from]->reserved = 0;
-        else
-            subs[from]->chosen--;
+        subs[from]->chosen--;
     }
+    b->trades += missing > 0;
     b->added += holds ? 0 : more;
     s->chosen = (int8_t)step;
     b->sum += more;
@@ -466,15 +475,12 @@ static void trade(struct allocate_sub **subs, size_t n, size_t i, int step, stru
 
 static void trade_all(struct allocate_sub **subs, size_t n, struct budget *b)
 {
-    int left = ALLOCATE_TRADES;
-    for (size_t i = 0; i < n && left; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct allocate_sub *s = subs[i];
         int step = next_step(s);
         bool larger = step >= 0 && s->chosen >= 0 && step / ALLOCATE_TEMPORAL > s->chosen / ALLOCATE_TEMPORAL;
-        if (!larger || s->waits || step <= s->held)
-            continue;
-        left--;
-        trade(subs, n, i, step, b);
+        if (larger && !s->waits && step > s->held)
+            trade(subs, n, i, step, b);
     }
 }
 
@@ -527,8 +533,7 @@ static void lowered(struct allocate_sub *s, const struct budget *b)
         return;
     s->failures += s->failures < 255;
     s->failed = s->held;
-    s->failed_us = b->now_us;
-    s->backoff_us = b->now_us + least(backoff(s->failures), s->chosen < 0 ? ALLOCATE_RESUME_US : INT64_MAX);
+    s->backoff_us = b->now_us + (s->chosen < 0 ? resume(s->failures) : backoff(s->failures));
 }
 
 static enum allocate_why why_of(const struct allocate_sub *s, const struct budget *b)

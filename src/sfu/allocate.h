@@ -37,7 +37,8 @@
 #define ALLOCATE_LEAP_US       500000  /* the same while it is off by more than ALLOCATE_LEAP_PERCENT */
 #define ALLOCATE_LEAP_PERCENT  15      /* beyond the noise of a steady path */
 #define ALLOCATE_TRADE_PERCENT 10 /* of the budget left over: then frames are given for a larger picture */
-#define ALLOCATE_TRADES        4  /* of one run */
+#define ALLOCATE_TRADES        4  /* that stand at the same time */
+#define ALLOCATE_REFUSALS      16 /* attempts in vain of one run: each looks at all */
 #define ALLOCATE_UP_WAIT_US    1000000 /* between two additions to one video, unless a probe succeeded */
 #define ALLOCATE_SETTLE_US                                                                                   \
     3000000 /* after an addition that no probe covered, the estimate has its say first */
@@ -48,10 +49,12 @@
     60 /* unless the estimate fell below this share of the total: that was the path */
 #define ALLOCATE_BACKOFF_US     20000000 /* and is tried again after this time, doubled with each failure */
 #define ALLOCATE_BACKOFF_MAX_US 160000000
-#define ALLOCATE_RESUME_US      10000000 /* a paused video does not wait for longer */
-#define ALLOCATE_AGAIN_US       5000000  /* a second cut within this time means that the path keeps falling */
-#define ALLOCATE_DRAIN_PERCENT  90       /* of the estimate: what goes then, so that queues drain */
-#define ALLOCATE_FORGET_US      600000000 /* after which failures are forgotten */
+#define ALLOCATE_RESUME_US                                                                                   \
+    60000000 /* a paused video waits half as long as others, and no longer than this                         \
+              */
+#define ALLOCATE_AGAIN_US      5000000   /* a second cut within this time means that the path keeps falling */
+#define ALLOCATE_DRAIN_PERCENT 90        /* of the estimate: what goes then, so that queues drain */
+#define ALLOCATE_FORGET_US     600000000 /* after which failures are forgotten */
 
 /* ---- tracks, as all subscribers of a worker share them ---- */
 
@@ -121,12 +124,11 @@ struct allocate_sub {
     bool begun;
     int8_t failed; /* the step that failed lately; -1: none */
     uint8_t failures;
-    int64_t raised_us, failed_us, wait_us, backoff_us;
+    int64_t raised_us, wait_us, backoff_us;
     /* of one run. A step is spatial * ALLOCATE_TEMPORAL + temporal, -1: nothing */
     uint16_t steps;      /* bit a step that the publisher sends and the viewer wants; 0: none */
     int8_t held, chosen; /* step that went so far, and that will go */
     bool waits;          /* its next step fits, but it is too soon */
-    int64_t reserved;    /* what is kept for that */
     bool more_unsent;    /* the viewer would take a higher layer that the publisher does not send */
     bool more_unwanted;  /* there is a higher one that the viewer does not want */
     uint64_t key;        /* rank and size; the lower goes first */
