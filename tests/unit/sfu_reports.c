@@ -132,8 +132,8 @@ static void publishers_hear_how_they_arrive(void **state)
     (void)state;
     party_open(&t, &(struct party_options){.workers = 1, .subs = 1});
     source_frame(t.camera, true, 4, 0);
-    source_report(t.camera, ntp_from_wall_us(EPOCH_US), t.camera->ts);
     int64_t reported_us = sfu_rig_now_us();
+    source_report(t.camera, ntp_from_wall_us(EPOCH_US), t.camera->ts);
     for (int i = 0; i < 24; i++)
         source_frame(t.camera, false, 4, i < 23 ? 2 : 0); /* every fourth is lost */
     struct heard_stream *h = sfu_rig_stream(t.publisher, t.camera->ssrc);
