@@ -312,10 +312,25 @@ static void who_comes_after_a_cut_is_not_paused_for_it(void **state)
     assert_int_equal(w.subs[0].spatial, 2);
 }
 
+static void who_has_it_keeps_it_among_equals(void **state)
+{
+    (void)state;
+    struct allocate_sub *a = camera(3, 1), *b = camera(3, 1);
+    a->disabled = true;
+    run(700000);
+    assert_int_equal(b->spatial, 1);
+    a->disabled = false;
+    for (int i = 0; i < 50; i++) {
+        run(700000);
+        assert_true(a->spatial == 0 && b->spatial == 1);
+    }
+}
+
 static void what_a_paused_one_waits_for_nobody_else_gets(void **state)
 {
     (void)state;
     struct allocate_sub *low = camera(3, 1);
+    cost_set(track_of(low), 1, 400000);
     run(200000);
     w.now_us += S(60);
     struct allocate_sub *high = camera(1, 1);
@@ -328,7 +343,7 @@ static void what_a_paused_one_waits_for_nobody_else_gets(void **state)
     assert_true(high->paused && low->spatial == 0);
     w.now_us += S(3); /* others may have more again */
     for (int i = 0; i < 50; i++) {
-        run(520000); /* but 160,000 and 290,000 would fit only instead of 300,000 and 160,000 */
+        run(520000); /* but 400,000 would fit only instead of 300,000 and 160,000 */
         assert_true(high->paused && high->retry_us > 0 && low->spatial == 0);
     }
     for (int i = 0; i < 50; i++)
@@ -447,6 +462,7 @@ int main(void)
         TEST(unknown_rates_are_guessed),
         TEST(frames_are_traded_for_a_larger_picture),
         TEST(who_comes_after_a_cut_is_not_paused_for_it),
+        TEST(who_has_it_keeps_it_among_equals),
         TEST(what_a_paused_one_waits_for_nobody_else_gets),
         TEST(a_paused_one_is_back_within_a_minute),
         TEST(a_probe_saves_waiting),
