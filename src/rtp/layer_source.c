@@ -33,7 +33,7 @@ static int64_t number_of(struct layer_source *s, uint16_t raw, unsigned bits, bo
     if (!s->numbered) {
         s->numbered = true;
         s->raw = raw;
-        s->newest = RESTART_JUMP; /* there is room for what is older */
+        s->newest = 1 << 16; /* older ones are not negative */
         return s->newest;
     }
     int32_t ahead = seq_diff_bits(raw, s->raw, bits);

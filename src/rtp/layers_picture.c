@@ -32,9 +32,6 @@ void layers_picture_begin(struct layers *l, const struct layer_facts *f)
 static void key_step(struct layers *l, const struct layer_facts *f)
 {
     unsigned spatial = spatial_wanted(l);
-    /* what is not sent cannot pass alone */
-    if (f->independent && f->spatial_sent < spatial)
-        spatial = f->spatial_sent > f->spatial ? f->spatial_sent : f->spatial;
     l->spatial = (uint8_t)spatial;
     l->temporal = layers_temporal_wanted(l, f);
     l->intact = bits_to(spatial);
@@ -129,7 +126,7 @@ static void layer_new(struct layers *l, const struct layer_facts *f, struct laye
         l->intact |= bit;
         return;
     }
-    r->picture.mask &= (uint8_t)(bit - 1);
+    r->picture.mask &= (uint8_t)((bit - 1) | (r->picture.seen & ~bit)); /* what has begun goes on */
     l->intact &= (uint8_t)~bit;
     if (f->independent || f->spatial == 0)
         l->broken = true;

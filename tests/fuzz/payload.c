@@ -1,6 +1,6 @@
 // link: rtp base
-/* Payload descriptors. First byte: the codec (values beyond the codecs: RED, or the dependency descriptor,
- * several in a row with a length byte each). What is described must lie within the payload, and a patched
+/* Payload descriptors. First byte: the codec (values beyond the codecs: RED; H.264 and AV1 packets in a row,
+ * each with a length byte, through a tracker). What is described must lie within the payload, and a patched
  * descriptor must read as what was put in. */
 #include <errno.h>
 #include <stdbool.h>
@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cursor.h"
-#include "rtp/dd.h"
 #include "rtp/frame.h"
 #include "rtp/payload.h"
 #include "rtp/red.h"
@@ -66,35 +65,6 @@ static void try_red(const uint8_t *data, size_t len)
     CHECK(red_primary(data, len, &primary) == 0 && primary.off == r.blocks[r.count - 1].off);
 }
 
-static void try_descriptors(struct cursor c)
-{
-    static struct dd_structure s, before;
-    s.valid = false;
-    while (cursor_left(&c) > 1) {
-        struct cursor d = cursor_sub(&c, cursor_u8(&c));
-        size_t len = cursor_left(&d);
-        const uint8_t *data = cursor_bytes(&d, len);
-        struct dd dd;
-        before = s;
-        int r = dd_parse(data, len, &s, &dd);
-        CHECK(r == 0 || r == -EAGAIN || r == -EBADMSG);
-        if (r != 0 || !dd.has_structure)
-            CHECK(memcmp(&s, &before, sizeof s) == 0);
-        if (r == -EBADMSG)
-            continue;
-        struct payload_info i = {.codec = PAYLOAD_AV1};
-        dd_to_payload(&dd, r == 0 ? &s : NULL, &i);
-        if (r == -EAGAIN)
-            continue;
-        CHECK(s.valid && s.template_count >= 1 && s.template_count <= DD_TEMPLATES_MAX);
-        CHECK(s.target_count >= 1 && s.target_count <= DD_TARGETS_MAX && s.chain_count <= s.target_count);
-        CHECK(dd.deps.fdiff_count <= DD_FDIFFS_MAX && dd.deps.spatial < DD_SPATIAL_MAX);
-        CHECK(dd.active_targets >> (s.target_count - 1) <= 1);
-        for (unsigned k = 0; k < dd.deps.fdiff_count; k++)
-            CHECK(dd.deps.fdiff[k] >= 1 && dd.deps.fdiff[k] <= 4096);
-    }
-}
-
 /* Packets of one length byte each through a tracker: START of H.264 and AV1 is never a guess. */
 static void try_frames(enum payload_codec codec, struct cursor c)
 {
@@ -131,9 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     switch (what) {
     case 10:
         try_red(payload, left);
-        break;
-    case 11:
-        try_descriptors(rest);
         break;
     case 12:
         try_frames(PAYLOAD_H264, rest);
