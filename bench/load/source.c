@@ -11,16 +11,17 @@
 #include "rtp/clock.h"
 #include "rtp/rtx.h"
 
-#define PACE          2.5 /* times the rate, as libwebrtc paces */
-#define PACE_SLICE_US 5000
-#define KEY_FACTOR    6      /* a key frame is so many times a picture's share of the rate */
-#define KEY_GAP_US    300000 /* libwebrtc makes no two key frames closer together */
-#define OWED_SHARE    8      /* a picture pays back this part of what others took too much */
-#define CATCH_UP      4      /* pictures that are late at most; older ones are left out */
-#define AUDIO_MIN     32     /* bytes of an Opus payload with the stamp in it */
-#define AUDIO_MAX     400
-#define CAPTURE_LEN   8
-#define EXTS_MAX      5
+#define PACE 2.5 /* times the rate, as libwebrtc paces */
+#define PACE_SLICE_US                                                                                        \
+    40000                  /* libwebrtc sends what this much of the pace gives at once: most pictures whole */
+#define KEY_FACTOR  6      /* a key frame is so many times a picture's share of the rate */
+#define KEY_GAP_US  300000 /* libwebrtc makes no two key frames closer together */
+#define OWED_SHARE  8      /* a picture pays back this part of what others took too much */
+#define CATCH_UP    4      /* pictures that are late at most; older ones are left out */
+#define AUDIO_MIN   32     /* bytes of an Opus payload with the stamp in it */
+#define AUDIO_MAX   400
+#define CAPTURE_LEN 8
+#define EXTS_MAX    5
 
 /* ---- numbers that look random and are the same in every run ---- */
 
