@@ -557,6 +557,18 @@ static void say_goodbye(void *arg)
     loop_stop(w->loop);
 }
 
+static void tell_total(struct sfu_worker *w)
+{
+    publish_stats(w);
+#define U(name) (unsigned long long)w->stats.name
+    log_info("worker.stopped",
+        "worker=%u received=%llu forwarded=%llu sends=%llu runs=%llu in_runs=%llu padded=%llu wakeups=%llu "
+        "paced=%llu stale=%llu send_dropped=%llu recv_dropped=%llu handshakes_waited=%llu",
+        w->index, U(datagrams_in), U(rtp_out), U(udp_sends), U(udp_runs), U(udp_run_datagrams), U(padded),
+        U(wakeups), U(paced), U(stale_packets), U(send_dropped), U(recv_dropped), U(handshakes_waited));
+#undef U
+}
+
 void worker_stop(struct sfu_worker *w)
 {
     if (!w->running)
@@ -566,4 +578,5 @@ void worker_stop(struct sfu_worker *w)
     pthread_join(w->thread, NULL);
     mail_drop_all(w); /* while the sctp thread still runs */
     w->running = false;
+    tell_total(w);
 }
