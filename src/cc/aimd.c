@@ -2,10 +2,9 @@
 
 #include <math.h>
 
-#define BETA   0.85
-#define GROWTH 1.08 /* a second */
-#define ACKED_FACTOR                                                                                         \
-    1.5 /* the rate stays below this many times what arrives: what was never sent is unknown */
+#define BETA                 0.85
+#define GROWTH               1.08 /* a second */
+#define ACKED_FACTOR         1.5  /* times what arrives, at most: what was never sent is unknown */
 #define ACKED_ROOM_BPS       10000
 #define CAPACITY_WEIGHT      0.25
 #define DEV_MIN              0.03
@@ -17,10 +16,8 @@
 #define DECREASE_GAP_US      150000
 #define STEP_MAX_US          1000000
 #define APP_LIMITED_QUEUE_US 60000
-#define SLOPE_SHARE          0.01 /* of the rate a second: fast links */
-#define LINK_WEIGHT                                                                                          \
-    0.3 /* of the best rate of late: where it is lower than this, others may fill the queue                  \
-         */
+#define SLOPE_SHARE          0.01    /* of the rate a second: fast links */
+#define LINK_WEIGHT          0.3     /* of the best rate of late; below this, others may fill the queue */
 #define LINK_HALVES_S        300.0   /* that best rate is forgotten in this time */
 #define LINK_ARRIVES         0.85    /* of the rate: when less arrives, it is the link and not the others */
 #define LINK_SHORT_US        1000000 /* and that for this long */

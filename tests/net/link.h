@@ -10,10 +10,8 @@
 #include <stdint.h>
 #include "support/seeded.h"
 
-#define LINK_STEPS_MAX 256
-#define LINK_PACKETS_MAX                                                                                     \
-    65536 /* datagrams held in queue and flight: 400 Mbit/s for a quarter of a second                        \
-           */
+#define LINK_STEPS_MAX    256
+#define LINK_PACKETS_MAX  65536 /* datagrams held: a quarter of a second of 3 Gbit/s */
 #define LINK_DATAGRAM_MAX 65535
 #define LINK_RATE_MAX     INT64_C(1000000000000) /* bit/s; keeps the arithmetic within 64 bits */
 #define LINK_TIME_MAX_US  INT64_C(1000000000000) /* a delay, a queue, a time in a script: eleven days */

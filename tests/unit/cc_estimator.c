@@ -169,6 +169,19 @@ static void interrupted(const char *name, const char *words, double use)
     network_free(n);
 }
 
+/* A packet that was reported missing and came after all. */
+static void what_is_overtaken_is_not_lost(void **state)
+{
+    (void)state;
+    struct network *n = network_new(1, "rate=2.5M delay=25ms queue=300ms reorder=5%/30ms", "delay=25ms");
+    struct flow *f = network_media(n, 0, 300000, 2000000);
+    network_run(n, 30);
+    assert_true(n->out.counts.reordered > 100);
+    assert_true(f->estimator.loss.total_lost < n->out.counts.reordered / 20);
+    assert_true(flow_useful_bps(f, 10, 30) > 1.8 * MBIT);
+    network_free(n);
+}
+
 static void interruptions_are_survived(void **state)
 {
     (void)state;
@@ -260,6 +273,24 @@ static void feedback_may_be_lost_and_late(void **state)
     at_least(name, "use, %", flow_useful_bps(f, 10, 60) / (25 * KBIT), 80, 85);
     at_most(name, "queue, 95th percentile, ms", flow_queue_ms(f, 10, 60, 95), 90, 80);
     network_free(n);
+}
+
+static void packets_of_a_lost_report_count_as_arrived(void **state)
+{
+    (void)state;
+    struct estimator e;
+    estimator_init(&e, 1000000, MS(1000));
+    int64_t at_us = MS(1000);
+    for (int seq = 0; seq < 100; seq++, at_us += MS(10)) {
+        estimator_sent(&e, 1250, at_us);
+        struct twcc_result r = {
+            .seq = seq, .sent_us = at_us, .recv_us = at_us + MS(20), .size = 1250, .received = true};
+        if (seq % 10 < 5)
+            estimator_result(&e, &r);
+        if (seq % 10 == 4)
+            estimator_update(&e, at_us + MS(40));
+    }
+    assert_in_range(estimator_rate_bps(&e.acked, 500000, 0), 850000, 1150000);
 }
 
 static void the_same_seed_gives_the_same_figures(void **state)
@@ -472,12 +503,14 @@ int main(void)
         cmocka_unit_test(a_steady_link_is_used_without_filling_its_queue),
         cmocka_unit_test(loss_of_the_medium_does_not_stop_the_flow),
         cmocka_unit_test(loss_without_delay_is_given_way_to),
+        cmocka_unit_test(what_is_overtaken_is_not_lost),
         cmocka_unit_test(interruptions_are_survived),
         cmocka_unit_test(two_flows_share_fairly),
         cmocka_unit_test(a_flow_that_fills_the_queue_does_not_starve_us),
         cmocka_unit_test(little_media_neither_raises_nor_lowers_the_estimate),
         cmocka_unit_test(a_link_that_breaks_down_under_little_media_is_noticed),
         cmocka_unit_test(feedback_may_be_lost_and_late),
+        cmocka_unit_test(packets_of_a_lost_report_count_as_arrived),
         cmocka_unit_test(the_same_seed_gives_the_same_figures),
         cmocka_unit_test(when_feedback_stops_the_estimate_falls_step_by_step),
         cmocka_unit_test(who_sends_nothing_waits_for_no_feedback),
