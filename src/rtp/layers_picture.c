@@ -90,11 +90,11 @@ static uint8_t mask_of(const struct layers_record *r, const struct layer_facts *
 static struct layers_record *picture_new(struct layers *l, const struct layer_facts *f, int64_t now_us)
 {
     struct layers_record missing = {
-        .fate = LAYERS_MISSING,
+        .fate = l->broken ? LAYERS_FORWARDED : LAYERS_MISSING, /* decided: nothing passes */
         .picture = {.spatial = l->spatial, .temporal = l->temporal},
     };
     struct layers_record *r = layers_record_add(l, f->number, missing);
-    bool key = f->key && f->start && (f->spatial == 0 || l->intact == 0);
+    bool key = f->key && (f->spatial == 0 || l->intact == 0);
     if (key) {
         key_step(l, f);
     } else {
