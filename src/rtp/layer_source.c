@@ -64,6 +64,7 @@ static void kind_set(struct layer_source *s, enum layer_kind kind)
         return;
     s->kind = kind;
     s->numbered = false;
+    s->active_number = 0;
     s->generation = s->generation + 1 ? s->generation + 1 : 1;
 }
 
@@ -76,9 +77,37 @@ static void structure_note(struct layer_source *s)
     s->structure++;
 }
 
+/* The layers of these targets are sent from now on, as long as they come. */
+static void active_set(struct layer_source *s, uint32_t active, int64_t now_us)
+{
+    s->active = active;
+    for (unsigned k = 0; k < s->dd->target_count; k++) {
+        unsigned spatial = s->dd->target_spatial[k];
+        if (!(active >> k & 1))
+            continue;
+        s->spatial_us[spatial] = now_us;
+        s->spatial_picture[spatial] = s->pictures;
+        if (spatial > s->spatial_sent)
+            s->spatial_sent = (uint8_t)spatial;
+    }
+}
+
+/* The packet that says which targets are active may be lost: what comes is sent, and what does not is not. */
+static uint32_t active_now(struct layer_source *s, unsigned spatial, bool comes)
+{
+    uint32_t of_layer = 0, sent = 0;
+    for (unsigned k = 0; k < s->dd->target_count; k++) {
+        of_layer |= (uint32_t)(s->dd->target_spatial[k] == spatial) << k;
+        sent |= (uint32_t)(s->dd->target_spatial[k] <= s->spatial_sent) << k;
+    }
+    if (comes && !(s->active & of_layer))
+        s->active |= of_layer;
+    return s->active & sent;
+}
+
 /* true: the descriptor's word counts. */
 static bool descriptor_read(struct layer_source *s, const void *data, const struct rtp_packet *p,
-    bool newest_packet, struct layer_facts *f)
+    bool newest_packet, int64_t now_us, struct layer_facts *f)
 {
     const uint8_t *value = rtp_ext_value(p, data, RTP_EXT_DEPENDENCY);
     struct dd dd;
@@ -102,8 +131,10 @@ static bool descriptor_read(struct layer_source *s, const void *data, const stru
     f->readable = readable;
     if (!readable)
         return true;
-    if ((dd.has_structure || dd.has_active_targets) && newest_packet)
-        s->active = dd.active_targets;
+    if ((dd.has_structure || dd.has_active_targets) && f->number >= s->active_number) {
+        s->active_number = f->number;
+        active_set(s, dd.active_targets, now_us);
+    }
     f->deps = dd.deps;
     f->spatial = dd.deps.spatial;
     f->temporal = dd.deps.temporal;
@@ -178,6 +209,7 @@ void layer_source_read(struct layer_source *s, const void *data, const struct rt
     if (!s->started || s->ssrc != p->ssrc || s->codec != i->codec)
         source_restart(s, p);
     bool newest_packet = p->ext_seq > s->seq_newest;
+    uint32_t generation = s->generation;
     struct layer_facts f = {
         .number = -1,
         .codec = s->codec,
@@ -190,8 +222,10 @@ void layer_source_read(struct layer_source *s, const void *data, const struct rt
         .key = payload_is(i, PAYLOAD_KEY),
         .sync = payload_is(i, PAYLOAD_LAYER_SYNC),
     };
-    if (!descriptor_read(s, data, p, newest_packet, &f))
+    if (!descriptor_read(s, data, p, newest_packet, now_us, &f))
         picture_read(s, p, newest_packet, &f);
+    if (s->generation != generation)
+        newest_packet = true; /* numbers begin here: those before say nothing */
     f.newest = newest_packet || (s->kind == LAYER_PLAIN ? p->ts == s->ts_newest : f.number == s->newest);
     if (newest_packet) {
         if (s->kind == LAYER_PLAIN || f.number >= 0)
@@ -204,7 +238,8 @@ void layer_source_read(struct layer_source *s, const void *data, const struct rt
     f.structure = s->structure;
     f.independent = s->independent;
     f.spatial_sent = s->spatial_sent;
-    f.active = s->active;
+    if (f.kind == LAYER_FRAMES)
+        f.active = active_now(s, f.spatial, newest_packet && f.readable);
     f.dd = s->dd;
     f.fps = s->fps;
     *ret = f;

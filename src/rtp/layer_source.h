@@ -35,7 +35,8 @@ struct layer_source {
     int64_t newest;     /* number of the newest frame */
     uint16_t raw;       /* what the packets call it */
     uint32_t ts_newest;
-    uint32_t active; /* decode targets */
+    uint32_t active;       /* decode targets, by the descriptors */
+    int64_t active_number; /* of the frame that said so */
     /* what is sent */
     uint8_t spatial_sent;
     int64_t spatial_us[LAYERS_SPATIAL_MAX];
@@ -65,7 +66,7 @@ struct layer_facts {
     bool newest;          /* no packet of a later frame was seen before */
     bool readable;        /* LAYER_FRAMES: deps is known */
     uint8_t spatial_sent; /* the highest that the source sends at present */
-    uint32_t active;      /* decode targets */
+    uint32_t active;      /* decode targets that are sent: by the descriptors, and by what comes */
     struct dd_deps deps;
     const struct dd_structure *dd; /* LAYER_FRAMES */
     const uint16_t *fps;           /* LAYERS_TEMPORAL_MAX of them, pictures a second up to a temporal layer */

@@ -60,7 +60,8 @@ struct layers {
     int64_t short_us; /* since when a switch point would help; 0: nothing is wanted that is not there */
     int64_t floor;    /* oldest number that is known of */
     int64_t highest;
-    int64_t key; /* LAYER_PICTURES: the newest key picture */
+    int64_t key;                      /* LAYER_PICTURES: the newest key picture */
+    int64_t left[LAYERS_SPATIAL_MAX]; /* of layers that are not intact: the first picture that was left out */
     uint32_t picture_ts;
     uint32_t active;                 /* decode targets, at the last picture */
     uint32_t chains_ok, chains_open; /* bits; open: waits for the frame chain_open */

@@ -5,6 +5,7 @@
  * section 4.2: after a picture of temporal layer T with the U bit, no picture above T refers to one above T
  * before it. A layer without the P bit needs no earlier picture, one without D no lower layer; where
  * predicted layers go without D (K-SVC), the wanted one passes alone between key pictures. */
+#include <string.h>
 #include "rtp/layers_internal.h"
 
 #define SPATIAL_TOP (LAYERS_SPATIAL_MAX - 1)
@@ -24,6 +25,7 @@ void layers_picture_begin(struct layers *l, const struct layer_facts *f)
 {
     layers_restart_at(l, f->number);
     l->intact = 0;
+    memset(l->left, 0, sizeof l->left);
     l->key = f->number;
 }
 
@@ -110,6 +112,15 @@ static struct layers_record *picture_new(struct layers *l, const struct layer_fa
     return r;
 }
 
+/* This layer of this picture does not pass. */
+static void layer_left(struct layers *l, const struct layer_facts *f)
+{
+    uint8_t bit = (uint8_t)(1u << f->spatial);
+    if (l->intact & bit || f->number < l->left[f->spatial])
+        l->left[f->spatial] = f->number;
+    l->intact &= (uint8_t)~bit;
+}
+
 /* The first packet of a layer of a picture: can it be decoded, and what does leaving it out mean? */
 static void layer_new(struct layers *l, const struct layer_facts *f, struct layers_record *r)
 {
@@ -117,17 +128,18 @@ static void layer_new(struct layers *l, const struct layer_facts *f, struct laye
     if (f->temporal > r->picture.temporal || f->number < l->key)
         return;
     if (!(r->picture.mask & bit)) {
-        l->intact &= (uint8_t)~bit;
+        layer_left(l, f);
         return;
     }
-    bool whole = (!f->predicted || l->intact & bit) &&
+    bool whole = (!f->predicted || l->intact & bit || f->number < l->left[f->spatial]) &&
                  (!f->inter_layer || f->spatial == 0 || r->picture.mask & bit >> 1);
     if (whole) {
-        l->intact |= bit;
+        if (!f->predicted)
+            l->intact |= bit;
         return;
     }
     r->picture.mask &= (uint8_t)((bit - 1) | (r->picture.seen & ~bit)); /* what has begun goes on */
-    l->intact &= (uint8_t)~bit;
+    layer_left(l, f);
     if (f->independent || f->spatial == 0)
         l->broken = true;
     else if (f->number == l->highest)

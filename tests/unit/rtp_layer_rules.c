@@ -301,6 +301,23 @@ static void late_pictures_of_before_a_key_frame_change_nothing(void **state)
     assert_int_equal(svc(13, false, false), 0x407);
 }
 
+/* A layer of a picture that passed comes late, after the layer was left: it was wanted at its place. */
+static void late_layers_of_a_picture_pass_with_it(void **state)
+{
+    (void)state;
+    begin((struct layers_want){0, 1, 7, 0});
+    assert_int_equal(svc(10, true, false), 0x203);
+    struct layer_facts f = picture(PAYLOAD_VP9, 11, 0, 0);
+    assert_true(input(0, &f));
+    want(0, 0, 7);
+    assert_int_equal(svc(12, false, false), 0x101);
+    f = picture(PAYLOAD_VP9, 11, 1, 0);
+    f.newest = false;
+    assert_true(input(0, &f) && out.marker);
+    f = picture(PAYLOAD_VP9, 13, 1, 0);
+    assert_false(input(0, &f));
+}
+
 /* ---- simulcast ---- */
 
 static void streams_change_at_key_frames(void **state)
@@ -829,6 +846,67 @@ static void descriptors_that_cannot_be_read_are_unknown(void **state)
     assert_true(facts.kind == LAYER_PLAIN && facts.generation != generation);
 }
 
+static struct layer_facts read_frame(int64_t seq, const struct bit_writer *w)
+{
+    struct rtp_packet p = {.ext_seq = seq, .payload = {.codec = PAYLOAD_AV1}, .ts = (uint32_t)seq * 3000};
+    p.ext_has = 1u << RTP_EXT_DEPENDENCY;
+    p.ext_len[RTP_EXT_DEPENDENCY] = (uint8_t)bytes_of(w);
+    now_us += MS(33);
+    layer_source_read(&source, w->data, &p, now_us, &facts);
+    return facts;
+}
+
+static struct bit_writer plain_frame(uint16_t number, unsigned row)
+{
+    struct bit_writer w = {0};
+    put_mandatory(&w, true, true, row, number);
+    return w;
+}
+
+/* The packet that tells the active targets may come late, or never. */
+static void active_targets_are_what_was_said_last_and_what_comes(void **state)
+{
+    (void)state;
+    static struct dd_structure dd;
+    static const uint8_t protects[] = {2, 2, 2, 1, 1, 1, 0, 0, 0};
+    struct bit_writer key_frame = {0}, w;
+    put_mandatory(&key_frame, true, true, 0, 100);
+    put(&key_frame, 5, 0x10);
+    put_structure(&key_frame, 0, l3t3, 15, 3, protects, false);
+    now_us = MS(1000);
+    layer_source_init(&source, &dd);
+    /* what comes before the first structure says nothing, and does not make it old */
+    w = plain_frame(101, 5);
+    assert_int_equal(read_frame(14, &w).kind, LAYER_PLAIN);
+    struct layer_facts first = read_frame(10, &key_frame);
+    assert_true(first.key && first.newest && first.active == 0x1ff);
+    w = plain_frame(101, 5);
+    assert_int_equal(read_frame(12, &w).number, first.number + 1);
+    /* late, and yet the last word */
+    w = plain_frame(104, 2);
+    (void)read_frame(16, &w);
+    struct bit_writer lower = {0};
+    put_mandatory(&lower, true, true, 1, 103);
+    put(&lower, 5, 0x08);
+    put(&lower, 9, 0x1c0);
+    assert_int_equal(read_frame(15, &lower).active, 0x1c0);
+    /* an older word does not count any more */
+    struct bit_writer older = {0};
+    put_mandatory(&older, true, true, 1, 102);
+    put(&older, 5, 0x08);
+    put(&older, 9, 0x1ff);
+    assert_int_equal(read_frame(13, &older).active, 0x1c0);
+    /* layer 1 comes: it is sent */
+    w = plain_frame(105, 6);
+    assert_int_equal(read_frame(17, &w).active, 0x1f8);
+    /* and does not for long */
+    for (uint16_t i = 0; i < 20; i++) {
+        w = plain_frame((uint16_t)(106 + i), 1);
+        (void)read_frame(18 + i, &w);
+    }
+    assert_int_equal(facts.active, 0x1c0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -841,6 +919,7 @@ int main(void)
         cmocka_unit_test(independent_layers_that_stop_need_a_key_frame),
         cmocka_unit_test(a_layer_that_comes_again_passes),
         cmocka_unit_test(late_pictures_of_before_a_key_frame_change_nothing),
+        cmocka_unit_test(late_layers_of_a_picture_pass_with_it),
         cmocka_unit_test(streams_change_at_key_frames),
         cmocka_unit_test(another_source_begins_at_its_key_frame),
         cmocka_unit_test(a_key_frame_is_asked_for_where_no_switch_point_comes),
@@ -857,6 +936,7 @@ int main(void)
         cmocka_unit_test(pictures_are_numbered_without_wrap),
         cmocka_unit_test(another_ssrc_or_codec_is_another_generation),
         cmocka_unit_test(rates_and_layers_are_what_is_sent),
+        cmocka_unit_test(active_targets_are_what_was_said_last_and_what_comes),
         cmocka_unit_test(descriptors_that_cannot_be_read_are_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
