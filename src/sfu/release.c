@@ -6,6 +6,7 @@
  * Outgoing numbers are given before (rtp/rewrite), transport-wide numbers and send times only here. A packet
  * that is dropped while it waits leaves a gap: its number is never used (nonce law), and whoever asks for it
  * is told that it never comes. */
+#include "base/prefetch.h"
 #include "net/clock.h"
 #include "sfu/internal.h"
 
@@ -63,6 +64,28 @@ static void on_pace_timer(struct wheel_timer *t, int64_t now_us)
 
 /* ---- from the track to its subscribers ---- */
 
+/* Subscribers are many, and what is needed of each is far apart in memory and leads from one to the next: so
+ * each step is asked for while those before are served. */
+static void look_ahead(const struct sfu_track *t, size_t i)
+{
+    if (i + 4 < t->sub_count) {
+        const struct sfu_sub *s = t->subs[i + 4];
+        prefetch(&s->peer, offsetof(struct sfu_sub, section) - offsetof(struct sfu_sub, peer));
+        prefetch(&s->section.extmap, sizeof s->section.extmap);
+        prefetch(
+            &s->codecs, offsetof(struct sfu_sub, stats) + sizeof s->stats - offsetof(struct sfu_sub, codecs));
+    }
+    if (i + 3 < t->sub_count) {
+        const struct sfu_sub *s = t->subs[i + 3];
+        prefetch(s->peer, sizeof *s->peer);
+        prefetch(&s->slots[s->rewrite.next & s->rewrite.mask], sizeof *s->slots);
+    }
+    if (i + 2 < t->sub_count)
+        transport_prefetch(t->subs[i + 2]->peer->transport);
+    if (i + 1 < t->sub_count)
+        transport_prefetch_more(t->subs[i + 1]->peer->transport);
+}
+
 static void hand_out(struct sfu_track *t)
 {
     unsigned count = t->burst_count;
@@ -70,6 +93,7 @@ static void hand_out(struct sfu_track *t)
     t->burst_due = false;
     for (size_t i = 0; i < t->sub_count; i++) {
         struct sfu_sub *s = t->subs[i];
+        look_ahead(t, i);
         for (unsigned k = 0; k < count; k++)
             sub_input(s, t->burst[k]);
         if (t->kind == KIND_VIDEO && !list_empty(&s->peer->ready))

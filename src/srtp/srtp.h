@@ -122,6 +122,9 @@ struct srtp_tx_job {
  * rollover counter. */
 size_t srtp_tx_run(struct srtp_tx_job *jobs, size_t n);
 
+/* A hint that jobs of it are about to be run. */
+void srtp_tx_prefetch(const struct srtp_tx *tx);
+
 /* Protects one compound RTCP packet of *len bytes in place; cap is the size of the buffer (SRTCP adds
  * srtp_profile_rtcp_trailer). The SRTCP index is counted here. 0, -EINVAL, -ENOBUFS, -ESHUTDOWN (its sender
  * SSRC was removed), -ENOSPC, -ENOMEM or -EKEYEXPIRED. */

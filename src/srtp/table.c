@@ -9,6 +9,11 @@ static size_t slot_of(const struct srtp_table *t, uint32_t ssrc)
     return ((uint64_t)ssrc * 0x9e3779b97f4a7c15u >> 32) & (t->size - 1);
 }
 
+const struct srtp_table_slot *srtp_table_place(const struct srtp_table *t, uint32_t ssrc)
+{
+    return t->size ? &t->slots[slot_of(t, ssrc)] : NULL;
+}
+
 void *srtp_table_get(const struct srtp_table *t, uint32_t ssrc)
 {
     if (t->size == 0)

@@ -18,6 +18,9 @@ struct srtp_table {
 
 void *srtp_table_get(const struct srtp_table *t, uint32_t ssrc); /* NULL: not there */
 
+/* Where ssrc is or would be, but for collisions: for prefetching. NULL: the table is empty. */
+const struct srtp_table_slot *srtp_table_place(const struct srtp_table *t, uint32_t ssrc);
+
 /* Adds or replaces; value is not NULL. 0 or -ENOMEM; replacing cannot fail. */
 int srtp_table_set(struct srtp_table *t, uint32_t ssrc, void *value);
 

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/prefetch.h"
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "srtp/backend.h"
@@ -13,6 +14,7 @@
 #define INDEX_BITS  48
 #define JUMP_MAX    0x8000 /* a receiver takes a longer one for a step back (RFC 3711, section 3.3.1) */
 #define RUN_MAX     64     /* jobs handed to a back end at once */
+#define STATE_HOT   1152   /* bytes of a back end's state that sending reads: a key with its tables */
 
 struct tx_stream {
     uint32_t ssrc;
@@ -220,6 +222,30 @@ static void count(struct srtp_tx_stats *stats, int r)
         stats->refused++;
 }
 
+void srtp_tx_prefetch(const struct srtp_tx *tx)
+{
+    prefetch(tx, sizeof *tx);
+}
+
+/* The table, the stream and the key of each job: one leads to the next, and of all jobs they come at once. */
+static void look_ahead(const struct srtp_tx_job *jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct srtp_tx *tx = jobs[i].tx;
+        if (i && jobs[i - 1].tx == tx)
+            continue;
+        prefetch(srtp_table_place(&tx->streams, jobs[i].ssrc), sizeof(struct srtp_table_slot));
+        prefetch(tx->state, STATE_HOT);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (i && jobs[i - 1].tx == jobs[i].tx && jobs[i - 1].ssrc == jobs[i].ssrc)
+            continue;
+        const struct srtp_table_slot *slot = srtp_table_place(&jobs[i].tx->streams, jobs[i].ssrc);
+        if (slot && slot->value)
+            prefetch(slot->value, sizeof(struct tx_stream));
+    }
+}
+
 /* Runs what has been admitted. Returns the number that succeeded. */
 static size_t run(struct srtp_tx_job **jobs, size_t n)
 {
@@ -239,6 +265,7 @@ size_t srtp_tx_run(struct srtp_tx_job *jobs, size_t n)
     struct srtp_tx_job *batch[RUN_MAX];
     size_t in_batch = 0, good = 0;
 
+    look_ahead(jobs, n);
     for (size_t i = 0; i < n; i++) {
         struct srtp_tx_job *j = &jobs[i];
         j->ret_len = 0;

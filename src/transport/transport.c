@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/prefetch.h"
 #include "base/log.h"
 #include "base/rand.h"
 
@@ -481,6 +482,23 @@ uint16_t transport_twcc_next(struct transport *t, size_t size, int64_t now_us)
         }
     }
     return twcc_sender_next(&t->sender, now_us, (uint16_t)size, 0);
+}
+
+void transport_prefetch(const struct transport *t)
+{
+    prefetch(&t->ice.selected, sizeof t->ice.selected + sizeof t->ice.state + 8);
+    prefetch(&t->tx, sizeof t->tx);
+    prefetch(&t->sender, sizeof t->sender + sizeof t->sent);
+}
+
+void transport_prefetch_more(const struct transport *t)
+{
+    if (t->ice.selected >= 0)
+        prefetch(&t->ice.paths[t->ice.selected].path, sizeof(struct path));
+    if (t->tx)
+        srtp_tx_prefetch(t->tx);
+    if (t->sent)
+        prefetch(&t->sent[(uint64_t)t->sender.next & t->sender.mask], sizeof *t->sent);
 }
 
 int transport_rtcp_send(struct transport *t, const uint8_t *data, size_t len)

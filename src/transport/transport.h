@@ -107,6 +107,11 @@ int transport_rtcp_send(struct transport *t, const uint8_t *data, size_t len);
 /* Sends one DTLS application record. 0, -ENOTCONN or -EMSGSIZE. */
 int transport_write(struct transport *t, const uint8_t *data, size_t len);
 
+/* Hints before transport_path, transport_tx and transport_twcc_next, in this order and with time in between.
+ */
+void transport_prefetch(const struct transport *t);
+void transport_prefetch_more(const struct transport *t);
+
 /* The SSRC that our feedback is sent with. */
 uint32_t transport_ssrc(const struct transport *t);
 enum transport_state transport_state(const struct transport *t);
