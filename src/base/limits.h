@@ -187,7 +187,7 @@
 #define PACER_RATE_WINDOWS   5        /* over so many of them */
 #define PACER_QUEUE_US       500000   /* video that waited for longer is of no use in a conversation */
 #define PACER_ITEMS_MAX      4096     /* packets waiting for one receiver: half a second of 72 Mbit/s */
-#define PACER_CHUNK_ITEMS    1024     /* items a worker's pool grows by: 72 KiB */
+#define PACER_CHUNK_ITEMS    1024     /* items a worker's pool grows by: 64 KiB */
 #define PACER_POOL_ITEMS     262144   /* of a worker: 2,500 receivers of a key frame of 100 packets, 18 MiB */
 
 /* ---- forwarding in bursts ---- */
