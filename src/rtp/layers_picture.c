@@ -89,6 +89,12 @@ static uint8_t mask_of(const struct layers_record *r, const struct layer_facts *
     return f->independent && !key ? (uint8_t)(1u << r->picture.spatial) : bits_to(r->picture.spatial);
 }
 
+/* Whatever layer of it comes first: only key pictures of K-SVC have layers that refer to lower ones. */
+static bool is_key_picture(const struct layer_facts *f)
+{
+    return (f->key && f->spatial == 0) || (f->independent && f->inter_layer && !f->predicted);
+}
+
 static struct layers_record *picture_new(struct layers *l, const struct layer_facts *f, int64_t now_us)
 {
     struct layers_record missing = {
@@ -96,7 +102,7 @@ static struct layers_record *picture_new(struct layers *l, const struct layer_fa
         .picture = {.spatial = l->spatial, .temporal = l->temporal},
     };
     struct layers_record *r = layers_record_add(l, f->number, missing);
-    bool key = f->key && (f->spatial == 0 || l->intact == 0);
+    bool key = is_key_picture(f) || (f->key && l->intact == 0);
     if (key) {
         key_step(l, f);
     } else {
@@ -134,8 +140,8 @@ static void layer_new(struct layers *l, const struct layer_facts *f, struct laye
     bool whole = (!f->predicted || l->intact & bit || f->number < l->left[f->spatial]) &&
                  (!f->inter_layer || f->spatial == 0 || r->picture.mask & bit >> 1);
     if (whole) {
-        if (!f->predicted)
-            l->intact |= bit;
+        if (!f->predicted && f->number == l->highest)
+            l->intact |= bit; /* a late one does not mend what was left out since */
         return;
     }
     r->picture.mask &= (uint8_t)((bit - 1) | (r->picture.seen & ~bit)); /* what has begun goes on */
@@ -159,7 +165,7 @@ bool layers_picture_input(struct layers *l, const struct layer_facts *f, int64_t
             return false;
         if (r->fate == LAYERS_MISSING) {
             r->fate = LAYERS_FORWARDED;
-            r->picture.mask = mask_of(r, f, f->key && f->spatial == 0);
+            r->picture.mask = mask_of(r, f, is_key_picture(f));
         }
     }
     uint8_t bit = (uint8_t)(1u << f->spatial);

@@ -42,7 +42,7 @@ enum {
     PAYLOAD_LAYERS = 1 << 8,          /* spatial and temporal are valid */
     PAYLOAD_INTER_LAYER = 1 << 9,     /* VP9: predicted from the lower spatial layer of the same picture */
     PAYLOAD_FLEXIBLE = 1 << 10,       /* VP9: references are given as differences of picture ids */
-    PAYLOAD_SEQUENCE = 1 << 11, /* H.264: parameter sets come along; AV1: a coded video sequence begins */
+    PAYLOAD_SEQUENCE = 1 << 11,  /* H.264: parameter sets come along; AV1: a coded video sequence begins */
     PAYLOAD_PREDICTED = 1 << 12, /* VP9: predicted from an earlier picture */
 };
 

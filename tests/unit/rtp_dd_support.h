@@ -1,5 +1,5 @@
-/* Writes dependency descriptors, independently of the code that reads them: bits, template structures, and the
- * structures of the specification's section A.10.2. */
+/* Writes dependency descriptors, independently of the code that reads them: bits, template structures, and
+ * the structures of the specification's section A.10.2. */
 #ifndef UNIT_RTP_DD_SUPPORT_H
 #define UNIT_RTP_DD_SUPPORT_H
 

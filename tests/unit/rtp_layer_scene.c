@@ -726,6 +726,7 @@ static void a_bad_network_breaks_no_picture(void **state)
 {
     (void)state;
     run_all(flavours, COUNT(flavours), 8, 3, 10, 0, 90, 60, false);
+    run_all(flavours, COUNT(flavours), 8, 12, 30, 0, 90, 90, false);
 }
 
 static void sources_that_begin_anew_are_followed(void **state)

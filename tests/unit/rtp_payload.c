@@ -148,7 +148,8 @@ static void vp9_in_non_flexible_mode(void **state)
     /* I, P, L, B, E; picture id 0x0102; TID 1, U, SID 2, D; TL0PICIDX 9 */
     struct payload_info i = parse(PAYLOAD_VP9, BYTES(0xec, 0x81, 0x02, 0x35, 0x09, 0xff));
     assert_int_equal(i.flags, PAYLOAD_START | PAYLOAD_END | PAYLOAD_PICTURE_ID | PAYLOAD_PICTURE_ID_LONG |
-                                  PAYLOAD_LAYERS | PAYLOAD_LAYER_SYNC | PAYLOAD_INTER_LAYER | PAYLOAD_TL0);
+                                  PAYLOAD_LAYERS | PAYLOAD_LAYER_SYNC | PAYLOAD_INTER_LAYER | PAYLOAD_TL0 |
+                                  PAYLOAD_PREDICTED);
     assert_int_equal(i.picture_id, 0x0102);
     assert_int_equal(i.temporal, 1);
     assert_int_equal(i.spatial, 2);
@@ -164,6 +165,7 @@ static void vp9_in_non_flexible_mode(void **state)
     /* the second layer of a key picture depends on the first: not a beginning */
     i = parse(PAYLOAD_VP9, BYTES(0xa8, 0x05, 0x03, 0x00, 0xff));
     assert_false(payload_is(&i, PAYLOAD_KEY));
+    assert_false(payload_is(&i, PAYLOAD_PREDICTED));
     /* but one that is independent is (simulcast in one stream) */
     i = parse(PAYLOAD_VP9, BYTES(0xa8, 0x05, 0x02, 0x00, 0xff));
     assert_true(payload_is(&i, PAYLOAD_KEY));
@@ -174,7 +176,8 @@ static void vp9_in_flexible_mode(void **state)
     (void)state;
     /* I, P, L, F, B; two references */
     struct payload_info i = parse(PAYLOAD_VP9, BYTES(0xf8, 0x07, 0x20, 0x03, 0x04, 0xff));
-    assert_int_equal(i.flags, PAYLOAD_START | PAYLOAD_PICTURE_ID | PAYLOAD_LAYERS | PAYLOAD_FLEXIBLE);
+    assert_int_equal(
+        i.flags, PAYLOAD_START | PAYLOAD_PICTURE_ID | PAYLOAD_LAYERS | PAYLOAD_FLEXIBLE | PAYLOAD_PREDICTED);
     assert_int_equal(i.temporal, 1);
     assert_int_equal(i.tl0_off, 0);
     assert_int_equal(payload_patch_len(&i), 2);
