@@ -222,6 +222,8 @@ void layer_source_read(struct layer_source *s, const void *data, const struct rt
         .key = payload_is(i, PAYLOAD_KEY),
         .sync = payload_is(i, PAYLOAD_LAYER_SYNC),
     };
+    if (i->codec == PAYLOAD_UNKNOWN)
+        f.key = f.start = true; /* forwarded as it is, from anywhere */
     if (!descriptor_read(s, data, p, newest_packet, now_us, &f))
         picture_read(s, p, newest_packet, &f);
     if (s->generation != generation)

@@ -65,6 +65,10 @@ static void another_ssrc_or_codec_is_another_generation(void **state)
     p.payload.codec = PAYLOAD_H264;
     layer_source_read(&source, NULL, &p, now_us, &facts);
     assert_int_not_equal(facts.generation, generation);
+    assert_false(facts.key);
+    p.payload.codec = PAYLOAD_UNKNOWN; /* begins anywhere */
+    layer_source_read(&source, NULL, &p, now_us, &facts);
+    assert_true(facts.key && facts.start && facts.newest);
 }
 
 static void rates_and_layers_are_what_is_sent(void **state)
