@@ -1,9 +1,10 @@
 #include <errno.h>
 #include "cc/twcc.h"
 
-#define TICK_US      250
-#define REFERENCE_US 64000
-#define SLOTS_MAX    16384
+#define TICK_US       250
+#define REFERENCE_US  64000
+#define SLOTS_MAX     16384
+#define REFERENCE_MAX (INT64_C(1) << 40) /* units: two thousand years, where no honest clock gets to */
 
 enum { REPORT_NONE, REPORT_MISSING, REPORT_RECEIVED };
 
@@ -74,7 +75,7 @@ int twcc_sender_feedback(struct twcc_sender *s, const struct rtcp_block *b, twcc
     int r = twcc_feedback_parse(b, &f, NULL, NULL);
     if (r < 0)
         return r;
-    if (s->has_reference)
+    if (s->has_reference && s->reference < REFERENCE_MAX && s->reference > -REFERENCE_MAX)
         s->reference += seq_diff_bits(f.reference, (uint32_t)s->reference, 24);
     else
         s->reference = f.reference;

@@ -365,6 +365,30 @@ static void reference_times_run_on_over_their_24_bits(void **state)
     assert_true(s.reference > 0xffffff);
 }
 
+/* Each report is half a turn of the 24 bits ahead of the one before. */
+static void forged_reference_times_stay_bounded(void **state)
+{
+    (void)state;
+    struct twcc_sender s;
+    assert_int_equal(twcc_sender_init(&s, ring, 512), 0);
+    uint8_t data[64];
+    struct twcc_feedback f;
+    uint16_t seq = twcc_sender_next(&s, MS(1), 100, 0);
+    twcc_recorder_init(&rec);
+    twcc_recorder_input(&rec, seq, MS(100));
+    size_t len = report(MS(200), data, sizeof data, &f);
+    int64_t highest = 0;
+    for (uint32_t i = 0; i < 300000; i++) {
+        uint32_t reference = i * 0x7fffffu & 0xffffff;
+        data[16] = (uint8_t)(reference >> 16);
+        data[17] = (uint8_t)(reference >> 8);
+        data[18] = (uint8_t)reference;
+        assert_true(feed(&s, data, len) >= 0);
+        highest = s.reference > highest ? s.reference : highest;
+    }
+    assert_in_range(highest, INT64_C(1) << 39, INT64_C(1) << 41); /* times 64,000 it is still a number */
+}
+
 static void the_ring_forgets_and_refuses(void **state)
 {
     (void)state;
@@ -464,6 +488,7 @@ int main(void)
         cmocka_unit_test(too_little_room_writes_nothing),
         cmocka_unit_test(reports_tell_when_packets_arrived),
         cmocka_unit_test(reference_times_run_on_over_their_24_bits),
+        cmocka_unit_test(forged_reference_times_stay_bounded),
         cmocka_unit_test(the_ring_forgets_and_refuses),
         cmocka_unit_test(both_sides_agree_over_a_bad_network),
     };
