@@ -12,9 +12,9 @@
 /* Hints only: any address is allowed. len: bytes from p on. */
 static inline void prefetch(const void *p, size_t len)
 {
-    const uint8_t *line = (const uint8_t *)((uintptr_t)p & ~(uintptr_t)(CACHE_LINE - 1));
-    for (const uint8_t *end = (const uint8_t *)p + len; line < end; line += CACHE_LINE)
-        __builtin_prefetch(line, 1);
+    uintptr_t end = (uintptr_t)p + len;
+    for (uintptr_t line = (uintptr_t)p & ~(uintptr_t)(CACHE_LINE - 1); line < end; line += CACHE_LINE)
+        __builtin_prefetch((const void *)line, 1);
 }
 
 #endif
