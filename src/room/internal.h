@@ -73,9 +73,9 @@ struct permission_entry {
 
 /* What is left of a participant that went. */
 struct gone {
-    struct list link; /* room_private->gone, oldest first */
-    struct participant stub;
-    uint64_t number; /* counts those who left the room, from 1 */
+    struct list link;        /* room_private->gone, oldest first */
+    struct participant last; /* as others last heard of it; no tracks */
+    uint64_t number;         /* counts those who left the room, from 1 */
     int64_t left_us;
 };
 

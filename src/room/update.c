@@ -108,9 +108,9 @@ static void gone_free(struct room *r, struct gone *g)
 {
     list_del(&g->link);
     r->priv->gone_count--;
-    free(g->stub.identity);
-    free(g->stub.name);
-    free(g->stub.metadata);
+    free(g->last.identity);
+    free(g->last.name);
+    free(g->last.metadata);
     free(g);
 }
 
@@ -127,23 +127,23 @@ static void remember_gone(struct participant *p)
     struct gone *g = calloc(1, sizeof *g);
     if (!g)
         return;
-    g->stub = (struct participant){.kind = p->kind,
+    g->last = (struct participant){.kind = p->kind,
         .state = PARTICIPANT_DISCONNECTED,
         .disconnect_reason = p->disconnect_reason,
         .permission = p->permission,
         .version = p->version,
         .joined_wall_us = p->joined_wall_us,
         .room = r};
-    memcpy(g->stub.sid, p->sid, sizeof g->stub.sid);
-    list_init(&g->stub.tracks);
-    g->stub.identity = strdup(p->identity);
-    g->stub.name = strdup(p->name);
-    g->stub.metadata = strdup("");
+    memcpy(g->last.sid, p->sid, sizeof g->last.sid);
+    list_init(&g->last.tracks);
+    g->last.identity = strdup(p->identity);
+    g->last.name = strdup(p->name);
+    g->last.metadata = strdup("");
     g->number = ++r->priv->gone_number;
     g->left_us = server_now_us(r->server);
     list_add_tail(&r->priv->gone, &g->link);
     r->priv->gone_count++;
-    if (!g->stub.identity || !g->stub.name || !g->stub.metadata)
+    if (!g->last.identity || !g->last.name || !g->last.metadata)
         gone_free(r, g);
     else if (r->priv->gone_count > ROOM_GONE_MAX)
         gone_free(r, list_entry(r->priv->gone.next, struct gone, link));
@@ -176,9 +176,9 @@ static void tell_gone(struct participant *p)
     list_for_each(l, &p->room->priv->gone)
     {
         struct gone *g = list_entry(l, struct gone, link);
-        struct participant *list[1] = {&g->stub};
+        struct participant *list[1] = {&g->last};
         if (g->number > p->priv->gone_before && g->left_us >= since_us &&
-            hears_of(p, g->stub.disconnect_reason) && participant_visible(&g->stub, p))
+            hears_of(p, g->last.disconnect_reason) && participant_visible(&g->last, p))
             TELL(p, update, list, 1);
     }
 }

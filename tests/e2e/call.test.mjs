@@ -2,22 +2,17 @@
 // The main job: people in Chromium and Firefox meet in a room.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { openChromium, openFirefox } from './lib/browsers.mjs';
 import { id, Person } from './lib/call.mjs';
-import { Server, until } from './lib/server.mjs';
+import { begin, end } from './lib/scene.mjs';
+import { until } from './lib/server.mjs';
 
 let server, chromium, firefox;
 
 before(async () => {
-    server = await Server.start();
-    [chromium, firefox] = await Promise.all([openChromium(), openFirefox()]);
+    ({ server, chromium, firefox } = await begin({ firefox: true }));
 });
 
-after(async () => {
-    await Promise.all([chromium?.close(), firefox?.close()]);
-    const status = await server?.stop();
-    assert.equal(status?.code, 0, server?.log);
-});
+after(() => end({ server, chromium, firefox }));
 
 function differ(a, b) {
     return Math.max(...a.map((v, i) => Math.abs(v - b[i]))) > 20;

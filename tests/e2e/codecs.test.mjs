@@ -2,21 +2,17 @@
 // Every codec is forwarded as it comes; simulcast layers switch without a broken picture.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { openChromium, openFirefox } from './lib/browsers.mjs';
 import { Person } from './lib/call.mjs';
-import { Server, until } from './lib/server.mjs';
+import { begin, end } from './lib/scene.mjs';
+import { until } from './lib/server.mjs';
 
 let server, chromium, firefox;
 
 before(async () => {
-    server = await Server.start();
-    [chromium, firefox] = await Promise.all([openChromium(), openFirefox()]);
+    ({ server, chromium, firefox } = await begin({ firefox: true }));
 });
 
-after(async () => {
-    await Promise.all([chromium?.close(), firefox?.close()]);
-    await server?.stop();
-});
+after(() => end({ server, chromium, firefox }));
 
 /** Turns the camera on with a codec, and waits until the call knows it. */
 function publish(person, videoCodec, more = {}) {

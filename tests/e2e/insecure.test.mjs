@@ -1,21 +1,17 @@
 // A page that is not secure (http, and not localhost): no camera and no microphone, but one sees, hears and writes.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openChromium } from './lib/browsers.mjs';
 import { id, Person } from './lib/call.mjs';
-import { ownAddress, Server, until } from './lib/server.mjs';
+import { begin, end } from './lib/scene.mjs';
+import { ownAddress, until } from './lib/server.mjs';
 
 let server, chromium;
 
 before(async () => {
-    server = await Server.start();
-    chromium = await openChromium();
+    ({ server, chromium } = await begin());
 });
 
-after(async () => {
-    await chromium?.close();
-    assert.equal((await server?.stop())?.code, 0, server?.log);
-});
+after(() => end({ server, chromium }));
 
 test('a guest on a page that is not secure', async () => {
     const room = await server.createRoom();

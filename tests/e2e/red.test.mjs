@@ -2,9 +2,9 @@
 // Redundant audio (RED): who can take it gets it, who cannot gets the plain Opus in it, and everybody hears everybody.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { openChromium, openFirefox } from './lib/browsers.mjs';
 import { Person } from './lib/call.mjs';
-import { Server, slow, until } from './lib/server.mjs';
+import { begin, end } from './lib/scene.mjs';
+import { slow, until } from './lib/server.mjs';
 
 const LISTEN_MS = 3000; // how long the sound is looked at
 const CONCEALED_MAX = 0.1; // the part of it that may be made up: on a machine under load packets come late
@@ -12,15 +12,10 @@ const CONCEALED_MAX = 0.1; // the part of it that may be made up: on a machine u
 let server, chromium, firefox;
 
 before(async () => {
-    server = await Server.start();
-    [chromium, firefox] = await Promise.all([openChromium(), openFirefox()]);
+    ({ server, chromium, firefox } = await begin({ firefox: true }));
 });
 
-after(async () => {
-    await Promise.all([chromium?.close(), firefox?.close()]);
-    const status = await server?.stop();
-    assert.equal(status?.code, 0, server?.log);
-});
+after(() => end({ server, chromium, firefox }));
 
 /**
  * Counts in the page the encoded audio frames of each received track by payload type. It is the only place that tells:

@@ -2,8 +2,8 @@
 // A connection that breaks in a call: what is resumed, what is made anew, and what ends.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { openChromium } from './lib/browsers.mjs';
 import { id, Person } from './lib/call.mjs';
+import { begin, end } from './lib/scene.mjs';
 import { Server, slow, until } from './lib/server.mjs';
 import { Signal } from './lib/signal.mjs';
 
@@ -14,15 +14,10 @@ const BACK_MS = 20000; // until media has to be back, whatever was lost
 let server, chromium;
 
 before(async () => {
-    server = await Server.start();
-    chromium = await openChromium();
+    ({ server, chromium } = await begin());
 });
 
-after(async () => {
-    await chromium?.close();
-    const status = await server?.stop();
-    assert.equal(status?.code, 0, server?.log);
-});
+after(() => end({ server, chromium }));
 
 /**
  * Collects in the page what happens from now on: events of the room, whether the banner showed, and how many frames

@@ -2,21 +2,17 @@
 // WHIP and WHEP: a publisher and a viewer by plain HTTP requests meet people of the web client.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { openChromium } from './lib/browsers.mjs';
 import { Person } from './lib/call.mjs';
-import { Server, token, until } from './lib/server.mjs';
+import { begin, end } from './lib/scene.mjs';
+import { token, until } from './lib/server.mjs';
 
 let server, chromium;
 
 before(async () => {
-    server = await Server.start();
-    chromium = await openChromium();
+    ({ server, chromium } = await begin());
 });
 
-after(async () => {
-    await chromium?.close();
-    await server?.stop();
-});
+after(() => end({ server, chromium }));
 
 /** A page of the server's own origin with a WHIP publisher in it, made by hand. */
 async function publisher(room, jwt, simulcast) {

@@ -7,14 +7,7 @@
 #include <string.h>
 #include "base/cursor.h"
 #include "rtp/dd.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len)
 {

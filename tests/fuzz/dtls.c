@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/cursor.h"
 #include "dtls/session.h"
+#include "support/fuzz.h"
 
 #define QUEUE_MAX     64
 #define DATAGRAMS_MAX 200
@@ -145,7 +146,6 @@ static void play_both(struct play *p, struct cursor *c)
         dtls_session_close(p->sessions[i]);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cursor c = cursor_of(data, size);

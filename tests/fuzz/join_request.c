@@ -7,8 +7,7 @@
 #include "base/limits.h"
 #include "proto/codec.h"
 #include "proto/join_request.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "support/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

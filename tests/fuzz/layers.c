@@ -12,14 +12,7 @@
 #include "rtp/frame.h"
 #include "rtp/layers.h"
 #include "rtp/rewrite.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 enum { STREAMS = 3, SLOTS = 64, SEEN = 4096, VERDICTS = 64 };
 

@@ -11,14 +11,7 @@
 #include "rtp/frame.h"
 #include "rtp/payload.h"
 #include "rtp/red.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 static void try_codec(enum payload_codec codec, const uint8_t *data, size_t len)
 {

@@ -13,16 +13,9 @@
 #include "proto/private.h"
 #include "proto/room_service.pb-c.h"
 #include "proto/signal.pb-c.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "support/fuzz.h"
 
 #define MAX (4 * 1024 * 1024)
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
-
 static const ProtobufCMessageDescriptor *const types[] = {
     &livekit__signal_request__descriptor,
     &livekit__signal_response__descriptor,

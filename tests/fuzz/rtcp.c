@@ -10,14 +10,7 @@
 #include "rtp/rtcp.h"
 #include "rtp/sender_stats.h"
 #include "rtp/seq.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 static uint8_t out[8192];
 

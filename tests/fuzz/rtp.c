@@ -12,14 +12,7 @@
 #include "rtp/nack.h"
 #include "rtp/rewrite.h"
 #include "rtp/rtx.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 /* Every extension has an id: 1 to 15 in order, or spread over the range. */
 static struct rtp_extmap make_map(uint8_t step)

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "base/strbuf.h"
 #include "sctp/dcep.h"
+#include "support/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct dcep_open open, again;

@@ -6,14 +6,7 @@
 #include <string.h>
 
 #include "sdp/plan.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 static const struct sdp_local local = {
     .origin_id = 1,

@@ -10,14 +10,7 @@
 #include <string.h>
 #include "base/cursor.h"
 #include "srtp/backend.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 #define DATAGRAM_MAX   512
 #define PAST           32  /* datagrams that can come again */

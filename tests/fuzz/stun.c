@@ -12,16 +12,9 @@
 #include "ice/lite.h"
 #include "ice/message.h"
 #include "net/demux.h"
+#include "support/fuzz.h"
 
 #define STEPS_MAX 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
 
 static struct ice_stun *stun;
 static struct ice_lite lite;

@@ -8,8 +8,7 @@
 #include "auth/token.h"
 #include "base/limits.h"
 #include "tls/digest.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+#include "support/fuzz.h"
 
 #define NOW 1790000000
 

@@ -8,14 +8,7 @@
 #include <string.h>
 #include "base/cursor.h"
 #include "cc/twcc.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define CHECK(x)                                                                                             \
-    do {                                                                                                     \
-        if (!(x))                                                                                            \
-            abort();                                                                                         \
-    } while (0)
+#include "support/fuzz.h"
 
 struct seen {
     unsigned count;

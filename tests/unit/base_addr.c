@@ -62,8 +62,10 @@ static void a_scope_may_be_an_interface_name(void **state)
 {
     (void)state;
     unsigned lo = if_nametoindex("lo");
-    if (lo == 0)
+    if (lo == 0) {
+        print_message("# no loopback interface here\n");
         skip();
+    }
     struct addr a = parsed("fe80::1%lo", 1);
     assert_int_equal(a.scope, lo);
 }

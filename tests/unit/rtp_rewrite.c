@@ -1,34 +1,11 @@
 /* One continuous stream out of several sources. The nonce law is checked over everything that is given out:
  * no outgoing number twice, whatever is lost, reordered, repeated, filtered, switched or paused. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rtp/rewrite.h"
 #include "rtp/seq.h"
+#include "support/rewrite_packets.h"
 #include "support/seeded.h"
-
-#define MS(x) ((int64_t)(x)*1000)
-#define RATE  90000
-#define SLOTS 256
-
-static struct rewrite_slot slots[SLOTS];
-
-static struct rewrite start(uint16_t first_seq, uint32_t first_ts)
-{
-    struct rewrite r;
-    assert_int_equal(rewrite_init(&r, slots, SLOTS, first_seq, first_ts, RATE), 0);
-    return r;
-}
-
-static struct rtp_packet packet_of(int64_t seq, uint32_t ts)
-{
-    return (struct rtp_packet){.ext_seq = seq, .seq = (uint16_t)seq, .ts = ts};
-}
 
 static int pass(struct rewrite *r, int64_t seq, uint32_t ts, int64_t now_us, struct rewrite_out *out)
 {
@@ -276,20 +253,6 @@ static void the_same_source_keeps_its_clock_over_a_pause(void **state)
 }
 
 /* ---- picture ids, tl0 and frame numbers ---- */
-
-static struct rtp_packet vp8_packet(int64_t seq, uint16_t picture_id, uint8_t tl0, uint16_t frame_number)
-{
-    struct rtp_packet p = packet_of(seq, 3000u * picture_id);
-    p.payload = (struct payload_info){
-        .codec = PAYLOAD_VP8,
-        .flags = PAYLOAD_PICTURE_ID | PAYLOAD_PICTURE_ID_LONG | PAYLOAD_TL0 | PAYLOAD_LAYERS,
-        .picture_id = picture_id,
-        .tl0 = tl0,
-    };
-    p.ext_has = 1u << RTP_EXT_DEPENDENCY;
-    p.frame_number = frame_number;
-    return p;
-}
 
 static void decoders_see_one_row_of_pictures(void **state)
 {
