@@ -52,26 +52,13 @@ void client_end(struct client *c, const char *why)
 
 /* ---- offers and answers ---- */
 
-/* Makes the next offer and keeps it for its answer. *ret is the caller's to free. */
+/* The next offer, kept for its answer. *ret is the caller's to free. */
 static int make_offer(struct client *c, char **ret)
 {
-    struct strbuf text = {0};
-    struct sdp_session *offered;
-    offer_print(&c->offer, &c->peer.ice.local, dtls_context_fingerprint(c->env->dtls), &text);
-    if (!strbuf_ok(&text)) {
-        strbuf_done(&text);
-        return -ENOMEM;
-    }
-    int err = sdp_parse(text.text, text.len, &offered, NULL, 0);
-    if (err) {
-        strbuf_done(&text);
-        return err;
-    }
-    sdp_free(c->offered);
-    c->offered = offered;
-    c->offer_id++;
-    *ret = strbuf_take(&text);
-    return *ret ? 0 : -ENOMEM;
+    int err =
+        offer_make(&c->offer, &c->peer.ice.local, dtls_context_fingerprint(c->env->dtls), ret, &c->offered);
+    c->offer_id += !err;
+    return err;
 }
 
 static void offer_now(struct client *c)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base/rand.h"
 #include "client_private.h"
+#include "dial.h"
 #include "net/clock.h"
 #include "rtp/clock.h"
 #include "rtp/rtcp.h"
@@ -231,31 +232,13 @@ static void readable(void *arg, uint32_t events, int64_t now_us)
     client_run(c, now_us);
 }
 
-/* The address that we reach remote from. */
-static int local_for(const struct addr *remote, struct addr *ret)
-{
-    struct sockaddr_in6 to;
-    struct sockaddr_storage own;
-    socklen_t len = sizeof own;
-    addr_to_sockaddr(remote, &to);
-    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int err = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ||
-                      getsockname(fd, (struct sockaddr *)&own, &len) < 0
-                  ? -errno
-                  : addr_from_sockaddr((struct sockaddr *)&own, ret);
-    close(fd);
-    return err;
-}
-
 void client_add_path(struct client *c, const struct addr *remote)
 {
     const struct addr *server = &c->env->server;
     struct path path = {.remote = *remote};
     if (addr_is_loopback(server) != addr_is_loopback(remote) || addr_is_v4(server) != addr_is_v4(remote))
         return;
-    if (local_for(remote, &path.local))
+    if (dial_local(remote, &path.local))
         return;
     path.local.port = c->udp.port;
     (void)peer_add_path(&c->peer, &path, c->now_us); /* the first ones are enough */

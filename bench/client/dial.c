@@ -33,3 +33,20 @@ int dial_result(int fd)
     socklen_t len = sizeof err;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ? -errno : -err;
 }
+
+int dial_local(const struct addr *remote, struct addr *ret)
+{
+    struct sockaddr_in6 to;
+    struct sockaddr_storage own;
+    socklen_t len = sizeof own;
+    addr_to_sockaddr(remote, &to);
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int err = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ||
+                      getsockname(fd, (struct sockaddr *)&own, &len) < 0
+                  ? -errno
+                  : addr_from_sockaddr((struct sockaddr *)&own, ret);
+    close(fd);
+    return err;
+}

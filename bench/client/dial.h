@@ -10,4 +10,7 @@ int dial_tcp(const struct addr *server);
 /* 0, or the -errno with which connecting failed; for a socket that became writable. */
 int dial_result(int fd);
 
+/* The address that we reach remote from; its port means nothing. 0 or -errno. */
+int dial_local(const struct addr *remote, struct addr *ret);
+
 #endif

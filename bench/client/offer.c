@@ -120,3 +120,24 @@ void offer_print(
             put_source(o, s, out);
     }
 }
+
+int offer_make(struct offer *o, const struct ice_credentials *ice, const char *fingerprint, char **ret_text,
+    struct sdp_session **offered)
+{
+    struct strbuf text = {0};
+    struct sdp_session *parsed = NULL;
+    offer_print(o, ice, fingerprint, &text);
+    int err = strbuf_ok(&text) ? sdp_parse(text.text, text.len, &parsed, NULL, 0) : -ENOMEM;
+    char *taken = err ? NULL : strbuf_take(&text);
+    if (!err && !taken)
+        err = -ENOMEM;
+    if (err) {
+        strbuf_done(&text);
+        sdp_free(parsed);
+        return err;
+    }
+    sdp_free(*offered);
+    *offered = parsed;
+    *ret_text = taken;
+    return 0;
+}

@@ -53,4 +53,9 @@ int offer_add(struct offer *o, enum sdp_kind kind, bool sends);
 void offer_print(
     struct offer *o, const struct ice_credentials *ice, const char *fingerprint, struct strbuf *out);
 
+/* The next offer, as text (*ret_text, the caller's to free) and as what its answer is read against: *offered
+ * (NULL or an older one, which is freed) is replaced. -errno: nothing changed but the version. */
+int offer_make(struct offer *o, const struct ice_credentials *ice, const char *fingerprint, char **ret_text,
+    struct sdp_session **offered);
+
 #endif

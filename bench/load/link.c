@@ -37,22 +37,8 @@ void link_end(struct link *l, enum load_failure why, const char *text)
 
 static int make_offer(struct link *l, char **ret)
 {
-    struct strbuf text = {0};
-    struct sdp_session *offered;
-    offer_print(&l->offer, &l->peer.ice.local, dtls_context_fingerprint(l->load->dtls), &text);
-    if (!strbuf_ok(&text)) {
-        strbuf_done(&text);
-        return -ENOMEM;
-    }
-    int err = sdp_parse(text.text, text.len, &offered, NULL, 0);
-    if (err) {
-        strbuf_done(&text);
-        return err;
-    }
-    sdp_free(l->offered);
-    l->offered = offered;
-    *ret = strbuf_take(&text);
-    return *ret ? 0 : -ENOMEM;
+    return offer_make(
+        &l->offer, &l->peer.ice.local, dtls_context_fingerprint(l->load->dtls), ret, &l->offered);
 }
 
 static void offer_now(struct link *l)

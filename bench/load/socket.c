@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "../client/dial.h"
 #include "link.h"
 #include "rtp/rtcp.h"
 
@@ -38,24 +39,6 @@ static socklen_t put_addr(const struct link *l, const struct addr *a, struct soc
 
 /* ---- life ---- */
 
-/* The address that we reach remote from. */
-static int local_for(const struct addr *remote, struct addr *ret)
-{
-    struct sockaddr_in6 to;
-    struct sockaddr_storage own;
-    socklen_t len = sizeof own;
-    addr_to_sockaddr(remote, &to);
-    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int err = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ||
-                      getsockname(fd, (struct sockaddr *)&own, &len) < 0
-                  ? -errno
-                  : addr_from_sockaddr((struct sockaddr *)&own, ret);
-    close(fd);
-    return err;
-}
-
 static void set_buffer(int fd, int option, int forced, int bytes)
 {
     if (setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) < 0) /* for those who may */
@@ -85,7 +68,7 @@ int link_socket_open(struct link *l)
     struct addr port;
     int err = addr_from_sockaddr((struct sockaddr *)&bound, &port);
     if (!err)
-        err = local_for(&l->load->opt.url.addr, &l->local);
+        err = dial_local(&l->load->opt.url.addr, &l->local);
     l->local.port = port.port;
     return err;
 }
@@ -100,7 +83,7 @@ void link_socket_close(struct link *l)
 int link_add_path(struct link *l, const struct addr *remote)
 {
     struct path path = {.remote = *remote};
-    int err = local_for(remote, &path.local);
+    int err = dial_local(remote, &path.local);
     if (err)
         return err;
     path.local.port = l->local.port;
@@ -222,7 +205,7 @@ static void take(struct link *l, int i)
     struct path path = l->path;
     if (!l->fixed) {
         if (addr_from_sockaddr((struct sockaddr *)&in.from[i], &path.remote) ||
-            local_for(&path.remote, &path.local))
+            dial_local(&path.remote, &path.local))
             return;
         path.local.port = l->local.port;
     }
