@@ -394,8 +394,10 @@ void sub_input(struct sfu_sub *s, struct packet *pkt);
 void sub_retarget(struct sfu_sub *s, int64_t now_us);
 void sub_reset(struct sfu_sub *s, int64_t now_us);
 void sub_restart(struct sfu_sub *s);
-void sub_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
+
+/* ---- repair.c ---- */
+void repair_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);

@@ -26,7 +26,7 @@ static void on_nack(void *arg, uint32_t media_ssrc, uint16_t seq)
     struct rtcp_context *c = arg;
     struct sfu_sub *s = sub_of(c->peer, media_ssrc);
     if (s)
-        sub_nack(s, seq, c->now_us);
+        repair_nack(s, seq, c->now_us);
 }
 
 static void on_key_frame(struct sfu_peer *p, uint32_t media_ssrc, int64_t now_us)
