@@ -150,6 +150,8 @@
 #define NACK_GAP_MAX        2000    /* a wider jump is a restart of the source, not loss */
 #define NACK_TRIES_MAX      10      /* requests for one packet; libwebrtc stops after as many */
 #define NACK_AGE_US         1500000 /* a missing packet is given up after this long: no sender has it any more */
+#define NACK_AGE_AUDIO_US   500000 /* of audio: players do not wait for longer */
+#define NACK_SLACK_US       5000   /* an answer may take this longer than the round trip: senders pace */
 #define NACK_RTT_DEFAULT_US 100000 /* until the round-trip time is known */
 #define NACK_RTT_MIN_US     10000  /* not asked more often than this, on whatever path */
 #define NACK_REORDER_MIN_US 5000   /* first wait for a packet that is only late */
@@ -221,8 +223,14 @@
 #define SFU_TICK_US         100000  /* layers, key frame requests and levels are looked at this often */
 #define SFU_REPORT_US       1000000 /* receiver and sender reports */
 #define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
-#define SFU_RTX_RATE_BPS                                                                                     \
-    8000000 /* retransmissions to one peer, per subscription: what a NACK flood can cost */
+#define SFU_RTX_PER_RTT     1 /* a packet is sent again so often in a round trip: who asks sooner asks twice */
+#define SFU_RTX_TIMES_MAX   10    /* and so often at all: receivers stop asking after as many */
+#define SFU_RTX_RTT_US      50000 /* the round trip until it is known */
+#define SFU_RTX_AGAIN_US    5000  /* nor sooner than this, on whatever path */
+#define SFU_RTX_SHARE       3 /* of what is sent to a peer a third may be repetitions: 30 % loss is mended */
+#define SFU_RTX_BYTES       64000    /* a second, of a peer that is sent next to nothing: a key frame */
+#define SFU_NACKED_MAX      10000    /* numbers of one peer looked at in a second: 0.5 ms of work */
+#define SFU_RTT_MAX_US      10000000 /* what looks longer is a broken report */
 #define SFU_HANDSHAKE_US                                                                                     \
     1000 /* spent on handshakes between two looks at the socket: two or three flights                        \
           */

@@ -8,6 +8,7 @@ void nack_init(struct nack *n)
 {
     *n = (struct nack){
         .rtt_us = NACK_RTT_DEFAULT_US,
+        .age_us = NACK_AGE_US,
         .reorder_us = NACK_REORDER_MIN_US,
         .next_us = NEVER,
     };
@@ -112,6 +113,7 @@ static enum nack_arrival late_input(struct nack *n, int64_t seq, int64_t now_us)
         note_reordering(n, now_us - e.since_us);
     if (e.tries == 0)
         return NACK_REORDERED;
+    n->answer_us = e.tries == 1 ? now_us - e.asked_us : 0;
     n->recovered++;
     return NACK_RECOVERED;
 }
@@ -140,7 +142,23 @@ enum nack_arrival nack_input(struct nack *n, uint16_t seq, int64_t now_us, int64
 
 void nack_rtt(struct nack *n, int64_t rtt_us)
 {
+    n->rtt_reported = true;
     n->rtt_us = clamp(rtt_us, NACK_RTT_MIN_US, NACK_AGE_US);
+}
+
+void nack_answered(struct nack *n)
+{
+    if (n->rtt_reported || !n->answer_us)
+        return;
+    n->rtt_us = clamp(n->rtt_us + (n->answer_us - n->rtt_us) / 4, NACK_RTT_MIN_US, NACK_AGE_US);
+}
+
+/* Is it of no use to ask (again)? The first request is made on any path. */
+static bool in_vain(const struct nack *n, const struct nack_entry *e, int64_t now_us)
+{
+    if (e->tries == 0)
+        return now_us - e->since_us >= n->age_us;
+    return e->tries >= NACK_TRIES_MAX || now_us + n->rtt_us - e->since_us >= n->age_us;
 }
 
 size_t nack_due(struct nack *n, int64_t now_us, uint16_t *ret_seqs, size_t cap)
@@ -151,10 +169,9 @@ size_t nack_due(struct nack *n, int64_t now_us, uint16_t *ret_seqs, size_t cap)
     unsigned kept = 0;
     for (unsigned i = 0; i < n->count; i++) {
         struct nack_entry *e = &n->entries[i];
-        bool old = now_us - e->since_us >= NACK_AGE_US;
-        if (e->next_us == NEVER && old)
+        if (e->next_us == NEVER && now_us - e->since_us >= n->age_us)
             continue;
-        if (e->next_us <= now_us && (old || e->tries >= NACK_TRIES_MAX)) {
+        if (e->next_us <= now_us && in_vain(n, e, now_us)) {
             n->lost++;
             n->key_frame = true;
             continue;
@@ -163,7 +180,7 @@ size_t nack_due(struct nack *n, int64_t now_us, uint16_t *ret_seqs, size_t cap)
             ret_seqs[due++] = (uint16_t)e->seq;
             if (e->tries++ == 0)
                 e->asked_us = now_us;
-            e->next_us = now_us + n->rtt_us * (1 + e->tries / 3); /* slower and slower */
+            e->next_us = now_us + n->rtt_us * (1 + e->tries / 3) + NACK_SLACK_US; /* slower and slower */
         }
         n->entries[kept++] = *e;
     }

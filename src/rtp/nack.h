@@ -1,7 +1,7 @@
 /* Receiver-side loss detection: which sequence numbers are missing, and when to ask for them (RFC
  * 4585, 6.2.1). Bounded memory and work; no I/O. A missing packet is first asked for after a short wait for
- * reordering, which adapts to the path, then once per round trip until it comes, is too old or was asked for
- * often enough. Thread of the track. */
+ * reordering, which adapts to the path, then once per round trip (later on slower) until it comes, an answer
+ * would come too late, or it was asked for often enough. Thread of the track. */
 #ifndef RTP_NACK_H
 #define RTP_NACK_H
 
@@ -23,6 +23,10 @@ struct nack_entry {
 struct nack {
     struct seq_unwrap unwrap;
     int64_t rtt_us;
+    int64_t age_us;     /* what is missing for longer is given up; nack_init sets NACK_AGE_US */
+    int64_t answer_us;  /* from the request for the newest recovered packet to its arrival; 0: asked for more
+                           than once, so nobody knows which request it answers (Karn) */
+    bool rtt_reported;  /* nack_rtt was called */
     int64_t reorder_us; /* wait before the first request */
     int64_t next_us;    /* earliest next_us of the entries; INT64_MAX: none */
     bool key_frame;     /* something was given up */
@@ -46,11 +50,15 @@ void nack_init(struct nack *n);
 /* A packet came (also one unwrapped from RTX). *ret_seq, if not NULL, is its extended number. */
 enum nack_arrival nack_input(struct nack *n, uint16_t seq, int64_t now_us, int64_t *ret_seq);
 
-/* Round-trip time to the sender; until it is known NACK_RTT_DEFAULT_US is assumed. */
+/* Round-trip time to the sender, by reports; until it is known NACK_RTT_DEFAULT_US is assumed. */
 void nack_rtt(struct nack *n, int64_t rtt_us);
 
+/* The packet that nack_input just called NACK_RECOVERED came by RTX: it answers a request for certain. Where
+ * no report tells the round trip, the time that answers take does. */
+void nack_answered(struct nack *n);
+
 /* The numbers to ask for now, ascending, at most cap; each is then not due for a round trip. Returns how
- * many. Gives up on what is too old or was asked for NACK_TRIES_MAX times. */
+ * many. Gives up on what was asked for NACK_TRIES_MAX times, is too old, or would be when the answer came. */
 size_t nack_due(struct nack *n, int64_t now_us, uint16_t *ret_seqs, size_t cap);
 
 /* When nack_due has something to do; INT64_MAX: never. */

@@ -1,5 +1,5 @@
 /* RTCP (RFC 3550 section 6, RFC 4585, RFC 5104, RFC 5506): one reader for compound and reduced-size packets,
- * and writers that append blocks to a struct writer. Unknown types (XR, APP) are walked over. Any thread. */
+ * and writers that append blocks to a struct writer. Unknown types (APP) are walked over. Any thread. */
 #ifndef RTP_RTCP_H
 #define RTP_RTCP_H
 
@@ -77,6 +77,21 @@ bool rtcp_report_next(struct cursor *reports, struct rtcp_report *ret);
 void rtcp_sr_write(
     struct writer *w, const struct rtcp_sr *sr, const struct rtcp_report *reports, size_t count);
 void rtcp_rr_write(struct writer *w, uint32_t ssrc, const struct rtcp_report *reports, size_t count);
+
+/* ---- extended reports: round trip to who only sends (rtcp_xr.c; RFC 3611) ---- */
+
+/* How the peer answered a reference time of ours. In 1/65536 s; now - lrr - dlrr, modulo 2^32, is the round
+ * trip. */
+struct rtcp_dlrr {
+    uint32_t lrr;  /* middle 32 bits of our reference time; 0: none came */
+    uint32_t dlrr; /* since then */
+};
+
+/* Receiver reference time: a block of 20 bytes. The time is any clock of ours: it comes back as it was. */
+void rtcp_rrtr_write(struct writer *w, uint32_t sender, uint64_t ntp);
+
+/* The first answer for ssrc in an XR block; false: there is none, or b is another block. */
+bool rtcp_dlrr_find(const struct rtcp_block *b, uint32_t ssrc, struct rtcp_dlrr *ret);
 
 /* ---- source description, goodbye (rtcp_sdes.c) ---- */
 

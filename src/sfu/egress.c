@@ -324,13 +324,13 @@ void egress_end(struct sfu_peer *p)
 /* ---- out ---- */
 
 /* Without RTX the very same bytes go out again (nonce law). */
-bool egress_stored(struct sfu_sub *s, uint16_t seq)
+bool egress_stored(struct sfu_sub *s, struct stored *st)
 {
-    const struct stored *st = &s->stored[seq % SFU_STORED_COUNT];
     const struct path *path = transport_path(s->peer->transport);
-    if (!st->len || st->seq != seq || !path)
+    if (!path)
         return false;
     worker_send(s->peer->worker, path, st->data, st->len);
+    s->peer->bytes_out += st->len;
     s->peer->worker->stats.rtx_out++;
     return true;
 }
@@ -342,6 +342,7 @@ static void store(struct sfu_sub *s, const struct egress_slot *slot, const uint8
     struct stored *st = &s->stored[slot->seq % SFU_STORED_COUNT];
     st->seq = slot->seq;
     st->len = (uint16_t)len;
+    st->times = 0;
     memcpy(st->data, data, len);
 }
 

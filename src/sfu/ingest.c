@@ -207,6 +207,8 @@ static void source_begin(
     s->ssrc = h->ssrc;
     s->clocked = true;
     nack_init(&s->nack);
+    if (t->kind == KIND_AUDIO)
+        s->nack.age_us = NACK_AGE_AUDIO_US;
     if (t->peer->rtt_us)
         nack_rtt(&s->nack, t->peer->rtt_us);
     receiver_stats_init(&s->rx, h->ssrc, codec->clock_hz);
@@ -297,6 +299,8 @@ static void take(struct sfu_track *t, unsigned index, struct packet *pkt, bool r
         t->worker->stats.rtp_duplicate++;
         return;
     }
+    if (repaired && arrival == NACK_RECOVERED)
+        nack_answered(&s->nack);
     if (nack_next_timeout(&s->nack) != INT64_MAX)
         peer_arm(t->peer, nack_next_timeout(&s->nack));
     m->track = t->id;

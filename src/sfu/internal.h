@@ -95,7 +95,25 @@ struct sfu_track {
 struct stored { /* a sent packet of a stream without RTX, to be sent again bit for bit */
     uint16_t seq;
     uint16_t len;
+    uint8_t times;    /* that it was sent again */
+    int64_t again_us; /* when last */
     uint8_t data[SFU_STORED_SIZE];
+};
+
+/* What was sent again lately, by outgoing number. */
+struct repair_slot {
+    uint16_t seq;
+    uint8_t times; /* 0: unused */
+    uint32_t at_ms;
+};
+
+/* What may be sent again to a peer. */
+struct repair_budget {
+    int64_t bytes;       /* now */
+    int64_t bytes_per_s; /* what comes back, and the most there can be */
+    int64_t refill_us;
+    uint64_t sent;    /* peer->bytes_out at the last tick */
+    uint32_t numbers; /* asked for since then */
 };
 
 struct sfu_sub {
@@ -122,9 +140,8 @@ struct sfu_sub {
     uint64_t dropped_from, dropped_end; /* outgoing numbers last given in vain: dropped while they waited */
     struct sender_stats stats;
     int64_t sr_us;
-    int64_t rtx_budget; /* bytes that may be retransmitted now */
-    int64_t rtx_refill_us;
-    struct stored *stored; /* SFU_STORED_COUNT; NULL where RTX or no NACK was negotiated */
+    struct repair_slot *repairs; /* as many as rewrite slots; NULL: nothing was asked for yet */
+    struct stored *stored;       /* SFU_STORED_COUNT; NULL where RTX or no NACK was negotiated */
     char cname[33];
 };
 
@@ -175,7 +192,8 @@ struct sfu_peer {
     struct list paced; /* in worker->paced: what waits but for audio waits for the worker's next turn */
     struct udp_destination destination;
     int64_t report_us, quality_us;
-    int64_t rtt_us;           /* smoothed, from reports on what we send; 0: unknown */
+    int64_t rtt_us; /* smoothed, from reports on what we send, and extended ones; 0: unknown */
+    struct repair_budget repair;
     float loss_up, loss_down; /* worst of the streams, this quality interval */
     uint32_t jitter_ms;
     struct sfu_data *data; /* NULL: no data channels */
@@ -398,6 +416,8 @@ void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
 
 /* ---- repair.c ---- */
 void repair_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
+bool repair_looks(const struct sfu_peer *p);
+void repair_tick(struct sfu_peer *p, int64_t now_us);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);
@@ -418,7 +438,7 @@ bool egress_accepts(const struct sfu_sub *s, struct packet *pkt);
 void egress_begin(struct sfu_peer *p);
 void egress_item(struct sfu_peer *p, struct pacer_item *item);
 void egress_end(struct sfu_peer *p);
-bool egress_stored(struct sfu_sub *s, uint16_t seq);
+bool egress_stored(struct sfu_sub *s, struct stored *st);
 void egress_flush(struct sfu_worker *w);
 
 /* ---- rtcp.c ---- */

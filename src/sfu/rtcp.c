@@ -2,6 +2,7 @@
  */
 #include <string.h>
 #include "base/log.h"
+#include "rtp/clock.h"
 #include "rtp/rtcp.h"
 #include "sfu/internal.h"
 
@@ -25,6 +26,7 @@ static void on_nack(void *arg, uint32_t media_ssrc, uint16_t seq)
 {
     struct rtcp_context *c = arg;
     struct sfu_sub *s = sub_of(c->peer, media_ssrc);
+    c->peer->repair.numbers++;
     if (s)
         repair_nack(s, seq, c->now_us);
 }
@@ -44,6 +46,13 @@ static void on_fir(void *arg, uint32_t media_ssrc, uint8_t command)
     on_key_frame(c->peer, media_ssrc, c->now_us);
 }
 
+static void note_rtt(struct sfu_peer *p, int64_t rtt_us)
+{
+    if (rtt_us <= 0 || rtt_us > SFU_RTT_MAX_US)
+        return;
+    p->rtt_us = p->rtt_us ? p->rtt_us + (rtt_us - p->rtt_us) / 8 : rtt_us;
+}
+
 static void on_reports(struct sfu_peer *p, struct cursor *reports, int64_t now_us)
 {
     struct rtcp_report r;
@@ -52,9 +61,7 @@ static void on_reports(struct sfu_peer *p, struct cursor *reports, int64_t now_u
         if (!s)
             continue;
         s->acked = true;
-        int64_t rtt = sender_stats_report(&s->stats, &r, now_us);
-        if (rtt)
-            p->rtt_us = p->rtt_us ? p->rtt_us + (rtt - p->rtt_us) / 8 : rtt;
+        note_rtt(p, sender_stats_report(&s->stats, &r, now_us));
         float loss = (float)r.fraction_lost / 256;
         p->loss_down = loss > p->loss_down ? loss : p->loss_down;
         uint32_t hz = s->section.codec_count ? s->section.codecs[0].clock_hz : 90000;
@@ -92,6 +99,16 @@ static void on_sender_report(struct sfu_peer *p, const struct rtcp_sr *sr, int64
     clock_to_images(r->track, r->stream);
 }
 
+/* The answer to the reference time in our reports: the round trip to peers that only publish. */
+static void on_extended(struct sfu_peer *p, const struct rtcp_block *b, int64_t now_us)
+{
+    struct rtcp_dlrr d;
+    if (!rtcp_dlrr_find(b, transport_ssrc(p->transport), &d) || !d.lrr)
+        return;
+    int32_t rtt = (int32_t)((uint32_t)(ntp_from_wall_us(now_us) >> 16) - d.lrr - d.dlrr);
+    note_rtt(p, rtt < 1 && rtt > -65536 / 100 ? 1 : rtp_units_to_us(rtt, 65536)); /* two clocks' rounding */
+}
+
 void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now_us)
 {
     struct rtcp_context ctx = {.peer = p, .now_us = now_us};
@@ -106,8 +123,13 @@ void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now
             on_reports(p, &reports, now_us);
         } else if (b.type == RTCP_RR && rtcp_rr_parse(&b, &sender, &reports) == 0) {
             on_reports(p, &reports, now_us);
+        } else if (b.type == RTCP_XR) {
+            on_extended(p, &b, now_us);
         } else if (rtcp_is_feedback(&b, RTCP_RTPFB, RTCP_FMT_NACK)) {
-            rtcp_nack_parse(&b, on_nack, &ctx);
+            if (repair_looks(p))
+                rtcp_nack_parse(&b, on_nack, &ctx);
+            else
+                p->worker->stats.nack_ignored++;
         } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_PLI) &&
                    rtcp_pli_parse(&b, &sender, &media) == 0) {
             on_key_frame(p, media, now_us);
@@ -194,11 +216,14 @@ int64_t rtcp_next_timeout(const struct sfu_peer *p)
     return next;
 }
 
-static void send_reports(struct sfu_peer *p, const struct rtcp_report *reports, size_t n)
+static void send_reports(
+    struct sfu_peer *p, const struct rtcp_report *reports, size_t n, bool first, int64_t now_us)
 {
     uint8_t buf[RTCP_SIZE];
     struct writer w = writer_of(buf, sizeof buf);
     rtcp_rr_write(&w, transport_ssrc(p->transport), reports, n);
+    if (first)
+        rtcp_rrtr_write(&w, transport_ssrc(p->transport), ntp_from_wall_us(now_us));
     transport_rtcp_send(p->transport, buf, w.len);
 }
 
@@ -219,18 +244,20 @@ static void receiver_reports(struct sfu_peer *p, int64_t now_us)
 {
     struct rtcp_report reports[RTCP_REPORTS_MAX];
     size_t n = 0;
+    bool first = true;
     list_for_each(l, &p->tracks)
     {
         struct sfu_track *t = list_entry(l, struct sfu_track, of_peer);
         for (unsigned i = 0; i < t->stream_count; i++) {
             if (!report_on(p, t->streams[i], now_us, &reports[n]) || ++n < RTCP_REPORTS_MAX)
                 continue;
-            send_reports(p, reports, n);
+            send_reports(p, reports, n, first, now_us);
+            first = false;
             n = 0;
         }
     }
     if (n)
-        send_reports(p, reports, n);
+        send_reports(p, reports, n, first, now_us);
 }
 
 /* The publisher's clock, moved on to now, in the numbers that this subscriber sees: its audio and video stay
@@ -269,6 +296,7 @@ static void tell_quality(struct sfu_peer *p, int64_t now_us)
 void rtcp_reports(struct sfu_peer *p, int64_t now_us)
 {
     p->report_us = now_us + SFU_REPORT_US;
+    repair_tick(p, now_us);
     if (transport_state(p->transport) != TRANSPORT_CONNECTED)
         return;
     receiver_reports(p, now_us);

@@ -25,6 +25,8 @@
     X(rtx_refused, "retransmissions not sent: budget used up, or packet gone")                               \
     X(nack_out, "packets asked for again")                                                                   \
     X(nack_in, "packets that receivers asked for again")                                                     \
+    X(nack_repeated, "of them, sent again less than a round trip ago: not repeated")                         \
+    X(nack_ignored, "requests not looked at: their sender asks for too much")                                \
     X(pli_out, "key frames asked for")                                                                       \
     X(pli_in, "key frame requests of receivers")                                                             \
     X(crypto_refused, "packets that could not be encrypted")                                                 \

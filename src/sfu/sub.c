@@ -45,6 +45,7 @@ static void sub_free(struct sfu_sub *s)
 {
     free(s->slots);
     free(s->stored);
+    free(s->repairs);
     free(s);
 }
 

@@ -162,6 +162,18 @@ static void try_feedback(const struct rtcp_block *b)
     }
 }
 
+/* An answer that is found is found again where it is asked for by the SSRC that it has. */
+static void try_extended(const struct rtcp_block *b)
+{
+    struct rtcp_dlrr d, again;
+    if (b->len < 20)
+        return;
+    struct cursor c = cursor_of(b->body + 8, 4);
+    uint32_t ssrc = cursor_u32(&c);
+    if (rtcp_dlrr_find(b, ssrc, &d))
+        CHECK(rtcp_dlrr_find(b, ssrc, &again) && again.lrr == d.lrr && again.dlrr == d.dlrr);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct cursor c = cursor_of(data, len);
@@ -188,6 +200,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         case RTCP_RTPFB:
         case RTCP_PSFB:
             try_feedback(&b);
+            break;
+        case RTCP_XR:
+            try_extended(&b);
             break;
         default:
             break;

@@ -225,6 +225,13 @@ static void block_take(struct sfu_rig_peer *p, const struct rtcp_block *b)
     } else if (b->type == RTCP_RR) {
         assert_int_equal(rtcp_rr_parse(b, &sender, &reports), 0);
         reports_take(p, &reports);
+    } else if (b->type == RTCP_XR) {
+        struct cursor c = cursor_of(b->body, b->len);
+        p->server_ssrc = cursor_u32(&c);
+        cursor_skip(&c, 4 + 2); /* block header, upper half of the seconds */
+        p->reference = cursor_u32(&c);
+        p->references++;
+        assert_int_equal(cursor_left(&c), 2);
     } else if (b->type == RTCP_SDES) {
         assert_int_equal(rtcp_sdes_parse(b, on_cname, p), 0);
     } else if (rtcp_is_feedback(b, RTCP_RTPFB, RTCP_FMT_NACK)) {
@@ -584,6 +591,11 @@ void sfu_rig_report(struct sfu_rig_peer *p, const struct rtcp_report *report)
     struct writer w = writer_of(buf, sizeof buf);
     rtcp_rr_write(&w, CLIENT_SSRC, report, 1);
     rtc_client_rtcp(&p->client, buf, w.len);
+}
+
+void sfu_rig_rtcp(struct sfu_rig_peer *p, const void *data, size_t len)
+{
+    rtc_client_rtcp(&p->client, data, len);
 }
 
 /* A peer made and removed on every worker: its end is told once the worker has come so far. What was sent

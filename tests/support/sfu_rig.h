@@ -52,6 +52,9 @@ struct sfu_rig_peer {
     struct heard_stream streams[SFU_RIG_STREAMS_MAX];
     size_t stream_count;
     uint64_t twcc_reports;
+    uint32_t reference; /* middle of the newest reference time that the server told (RFC 3611) */
+    unsigned references;
+    uint32_t server_ssrc;      /* that it told it with */
     enum sfu_peer_state state; /* as the server's newest event says */
     bool state_tcp, gone;      /* gone: SFU_EVENT_PEER_REMOVED */
     char reason[48];
@@ -148,6 +151,8 @@ const struct sfu_event *sfu_rig_event(
 void sfu_rig_nack(struct sfu_rig_peer *p, uint32_t media, const uint16_t *seqs, size_t n);
 void sfu_rig_pli(struct sfu_rig_peer *p, uint32_t media);
 void sfu_rig_report(struct sfu_rig_peer *p, const struct rtcp_report *report);
+/* Any packet of them. */
+void sfu_rig_rtcp(struct sfu_rig_peer *p, const void *data, size_t len);
 
 /* Returns when the workers have done whatever was posted or sent to them before, and the clients heard what
  * came of it. */

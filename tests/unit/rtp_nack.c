@@ -42,10 +42,11 @@ static void a_gap_is_asked_for_once_a_round_trip(void **state)
     expect_due(NACK_REORDER_MIN_US - 1, 0, NULL);
     expect_due(NACK_REORDER_MIN_US, 3, missing);
     expect_due(NACK_REORDER_MIN_US, 0, NULL);
-    assert_int_equal(nack_next_timeout(&n), NACK_REORDER_MIN_US + MS(40));
+    assert_int_equal(nack_next_timeout(&n), NACK_REORDER_MIN_US + MS(40) + NACK_SLACK_US);
     assert_int_equal(input(0, MS(30)), NACK_RECOVERED);
     const uint16_t rest[] = {65535, 1};
-    expect_due(NACK_REORDER_MIN_US + MS(40), 2, rest);
+    expect_due(NACK_REORDER_MIN_US + MS(40), 0, NULL);
+    expect_due(NACK_REORDER_MIN_US + MS(40) + NACK_SLACK_US, 2, rest);
     assert_int_equal(input(65535, MS(60)), NACK_RECOVERED);
     assert_int_equal(input(1, MS(60)), NACK_RECOVERED);
     assert_int_equal(input(1, MS(60)), NACK_OLD);
@@ -106,8 +107,8 @@ static void the_first_wait_follows_the_path(void **state)
     input(3, 0);
     const uint16_t two = 2;
     expect_due(MS(5), 1, &two);
-    expect_due(MS(35), 1, &two);
-    assert_int_equal(input(2, MS(36)), NACK_RECOVERED);
+    expect_due(MS(35) + NACK_SLACK_US, 1, &two);
+    assert_int_equal(input(2, MS(41)), NACK_RECOVERED);
     assert_int_equal(n.reorder_us, NACK_REORDER_MIN_US);
 }
 
@@ -139,6 +140,73 @@ static void what_does_not_come_is_given_up(void **state)
         nack_due(&n, t, seqs, 4);
     }
     assert_true(nack_take_key_frame(&n));
+}
+
+/* What would come when nobody waits for it any more is not asked for again. */
+static void retries_end_when_an_answer_would_be_late(void **state)
+{
+    (void)state;
+    nack_init(&n);
+    nack_rtt(&n, MS(200));
+    n.age_us = MS(500);
+    input(1, 0);
+    input(3, 0);
+    const uint16_t two = 2;
+    expect_due(MS(5), 1, &two);
+    expect_due(MS(210), 1, &two);
+    expect_due(MS(415), 0, NULL); /* the answer would be there at 615 */
+    assert_int_equal(n.lost, 1);
+    assert_true(nack_take_key_frame(&n));
+    assert_true(nack_next_timeout(&n) == INT64_MAX);
+    nack_init(&n); /* the first request is made on any path */
+    nack_rtt(&n, MS(800));
+    n.age_us = MS(500);
+    input(1, 0);
+    input(3, 0);
+    expect_due(MS(5), 1, &two);
+    expect_due(MS(810), 0, NULL);
+    assert_int_equal(n.lost, 1);
+}
+
+/* Without reports the time that answers take is the round trip; only where one request was made. */
+static void answers_tell_the_round_trip(void **state)
+{
+    (void)state;
+    nack_init(&n);
+    uint16_t seq = 0;
+    int64_t now_us = 0;
+    input(seq, now_us);
+    for (int i = 0; i < 40; i++, seq += 2, now_us += MS(500)) {
+        input((uint16_t)(seq + 2), now_us);
+        const uint16_t want = (uint16_t)(seq + 1);
+        expect_due(now_us + MS(40), 1, &want);
+        assert_int_equal(input(want, now_us + MS(40 + 250)), NACK_RECOVERED);
+        nack_answered(&n);
+        if (i == 0)
+            assert_int_equal(n.rtt_us, NACK_RTT_DEFAULT_US + (MS(250) - NACK_RTT_DEFAULT_US) / 4);
+        if (n.rtt_us > MS(240))
+            break;
+        if (n.rtt_us < MS(200))
+            continue;
+        uint16_t seqs[4]; /* asked for twice: whose answer it is, nobody knows */
+        int64_t before = n.rtt_us;
+        input((uint16_t)(seq + 4), now_us + MS(300));
+        assert_int_equal(nack_due(&n, now_us + MS(340), seqs, 4), 1);
+        assert_int_equal(nack_due(&n, now_us + MS(640), seqs, 4), 1);
+        assert_int_equal(input((uint16_t)(seq + 3), now_us + MS(650)), NACK_RECOVERED);
+        nack_answered(&n);
+        assert_int_equal(n.rtt_us, before);
+        seq += 2;
+        now_us += MS(500);
+    }
+    assert_in_range(n.rtt_us, MS(240), MS(250));
+    nack_rtt(&n, MS(60)); /* reports know better */
+    input((uint16_t)(seq + 4), now_us + MS(1000));
+    uint16_t seqs[4];
+    assert_true(nack_due(&n, now_us + MS(1040), seqs, 4) > 0);
+    assert_int_equal(input((uint16_t)(seq + 3), now_us + MS(1300)), NACK_RECOVERED);
+    nack_answered(&n);
+    assert_int_equal(n.rtt_us, MS(60));
 }
 
 static void a_key_frame_makes_older_loss_forgotten(void **state)
@@ -300,6 +368,8 @@ int main(void)
         cmocka_unit_test(reordered_packets_are_not_asked_for),
         cmocka_unit_test(the_first_wait_follows_the_path),
         cmocka_unit_test(what_does_not_come_is_given_up),
+        cmocka_unit_test(retries_end_when_an_answer_would_be_late),
+        cmocka_unit_test(answers_tell_the_round_trip),
         cmocka_unit_test(a_key_frame_makes_older_loss_forgotten),
         cmocka_unit_test(a_jump_of_the_source_is_not_loss),
         cmocka_unit_test(a_full_list_gives_up_its_oldest),

@@ -478,9 +478,50 @@ static void what_does_not_fit_leaves_no_trace(void **state)
     }
 }
 
+static void reference_times_are_told_and_their_answers_found(void **state)
+{
+    (void)state;
+    const uint8_t told[] = {
+        0x80, 207, 0, 4,        /* V=2, XR, five words */
+        0x11, 0x22, 0x33, 0x44, /* SSRC of the reporter */
+        4, 0, 0, 2,             /* RFC 3611, section 4.4 */
+        1, 2, 3, 4, 5, 6, 7, 8, /* NTP time */
+    };
+    uint8_t out[sizeof told];
+    struct writer w = writer_of(out, sizeof out);
+    rtcp_rrtr_write(&w, 0x11223344, UINT64_C(0x0102030405060708));
+    assert_false(w.bad);
+    assert_memory_equal(out, told, sizeof told);
+
+    uint8_t answer[] = {
+        0x80, 207, 0, 13,                               /* */
+        0, 0, 0, 9,                                     /* SSRC of the peer */
+        4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8,             /* a reference time of its own */
+        5, 0, 0, 6, 0, 0, 0, 7, 1, 1, 1, 1, 2, 2, 2, 2, /* RFC 3611, section 4.5: two sub-blocks */
+        0x11, 0x22, 0x33, 0x44, 3, 4, 5, 6, 0, 1, 0, 0, /* the second is ours */
+        99, 0, 0, 1, 0, 0, 0, 0,                        /* an unknown block */
+    };
+    struct rtcp_dlrr d = {0};
+    struct rtcp_block b = block_of(answer, sizeof answer);
+    assert_true(rtcp_dlrr_find(&b, 0x11223344, &d));
+    assert_int_equal(d.lrr, 0x03040506);
+    assert_int_equal(d.dlrr, 65536);
+    assert_false(rtcp_dlrr_find(&b, 0x11223345, &d));
+    answer[23] = 7; /* the block leads into the next one, and that out of the packet */
+    assert_true(rtcp_dlrr_find(&b, 0x11223344, &d));
+    answer[23] = 200;
+    assert_false(rtcp_dlrr_find(&b, 0x11223344, &d));
+    for (size_t len = 0; len < b.len; len++) { /* cut short anywhere */
+        struct rtcp_block cut = {.type = RTCP_XR, .body = b.body, .len = len};
+        assert_false(rtcp_dlrr_find(&cut, 0x11223344, &d));
+    }
+    assert_int_equal(d.lrr, 0x03040506);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reference_times_are_told_and_their_answers_found),
         cmocka_unit_test(a_sender_report_is_read_as_in_rfc_3550),
         cmocka_unit_test(a_receiver_report_round_trips_with_31_blocks),
         cmocka_unit_test(compound_packets_are_walked),

@@ -209,6 +209,38 @@ static void quality_is_told(void **state)
     party_close(&t);
 }
 
+/* A peer that only sends gets no reports that it could answer: it answers reference times. */
+static void the_round_trip_to_who_only_publishes_is_known(void **state)
+{
+    (void)state;
+    party_open(&t, &(struct party_options){.workers = 1, .subs = 0});
+    struct sfu_rig_peer *p = t.publisher;
+    unsigned answered = 0;
+    while (p->qualities == 0) {
+        SFU_RIG_UNTIL(&t.rig, p->references > answered || p->qualities,
+            (source_audio(t.voice, false), source_frame(t.camera, true, 2, 0), sfu_rig_idle(&t.rig, 20)));
+        if (p->references == answered)
+            break;
+        assert_int_equal(p->references, ++answered); /* one for both streams */
+        uint32_t reference = p->reference;
+        sfu_rig_idle(&t.rig, 250); /* of which it claims 200 */
+        uint8_t buf[64];
+        struct writer w = writer_of(buf, sizeof buf);
+        size_t at = rtcp_begin(&w, RTCP_XR, 0);
+        writer_u32(&w, t.voice->ssrc);
+        writer_u32(&w, 5u << 24 | 6); /* DLRR, two sub-blocks */
+        writer_u32(&w, t.voice->ssrc);
+        writer_u64(&w, UINT64_C(0x1234567812345678));
+        writer_u32(&w, p->server_ssrc);
+        writer_u32(&w, reference);
+        writer_u32(&w, (uint32_t)rtp_us_to_units(200000, 65536));
+        rtcp_end(&w, at);
+        sfu_rig_rtcp(p, buf, w.len);
+    }
+    assert_in_range(p->quality.quality.rtt_ms, 45, 500); /* and what the machine adds */
+    party_close(&t);
+}
+
 /* ---- transport-wide feedback ---- */
 
 static void numbered_packets_are_reported_on(void **state)
@@ -238,6 +270,7 @@ int main(void)
         cmocka_unit_test_teardown(publishers_hear_how_they_arrive, sfu_rig_teardown),
         cmocka_unit_test_teardown(every_stream_is_reported_on, sfu_rig_teardown),
         cmocka_unit_test_teardown(quality_is_told, sfu_rig_teardown),
+        cmocka_unit_test_teardown(the_round_trip_to_who_only_publishes_is_known, sfu_rig_teardown),
         cmocka_unit_test_teardown(numbered_packets_are_reported_on, sfu_rig_teardown),
     };
     return cmocka_run_group_tests(tests, sfu_rig_begin, sfu_rig_end);
