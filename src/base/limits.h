@@ -223,6 +223,7 @@
 #define SFU_TICK_US         100000  /* layers, key frame requests and levels are looked at this often */
 #define SFU_REPORT_US       1000000 /* receiver and sender reports */
 #define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
+#define SFU_EVENTS_BATCH    256     /* told to control with one wake-up; more are a second message */
 #define SFU_RTX_PER_RTT     1 /* a packet is sent again so often in a round trip: who asks sooner asks twice */
 #define SFU_RTX_TIMES_MAX   10    /* and so often at all: receivers stop asking after as many */
 #define SFU_RTX_RTT_US      50000 /* the round trip until it is known */

@@ -50,7 +50,8 @@ struct subscription {
     bool codec_failed;         /* the client cannot decode it; told once */
     bool live;                 /* a packet was forwarded */
     bool paused;               /* told to the client */
-    int8_t layer;              /* forwarded at present */
+    int8_t want;               /* enum video_quality that its viewer wants, counted in the track; -1: none */
+    int8_t layer;              /* forwarded at present, counted in the track; -1: none */
     uint8_t short_rounds;      /* quality reports in a row that found less than the viewer wants */
 };
 
@@ -85,10 +86,17 @@ struct participant_private {
     int64_t signal_lost_us; /* the socket went; 0: it is there */
     bool told_joined;       /* participant_joined was called */
     bool leaving;
-    struct list poke_link; /* server->pokes */
+    struct {
+        bool standard, member, publisher, recorder;
+    } counted;                /* as what, by room_count */
+    struct list watch_link;   /* server->watched, while a deadline of it runs */
+    struct list heard_link;   /* room_private->heard, while it speaks or others think so */
+    struct list quality_link; /* room_private->quality_news, while its quality is to be looked at or told */
+    struct list poke_link;    /* server->pokes */
     int64_t poke_due_us, poked_us;
-    uint32_t asked[2];      /* sections asked for and not yet offered, by track kind */
-    struct choice *choices; /* hash by sid */
+    uint32_t asked[2];         /* sections asked for and not yet offered, by track kind */
+    struct choice *choices;    /* hash by sid */
+    int64_t choices_expire_us; /* the first of those that do; 0: none does */
     bool permission_all;
     struct permission_entry *permissions;
     size_t permission_count;
@@ -103,12 +111,15 @@ struct participant_private {
     float pictures_short; /* points: what it misses of what it asked for */
     bool quality_dirty;
     uint64_t quality_round;     /* the server's, when this one was listed last */
+    uint64_t told_round;        /* the same, when it was told last */
     bool bulk_dirty;            /* waits for the room's collected update */
     int64_t news_us;            /* what was told of it is paid for up to this time */
     struct room_peer *peers[2]; /* by enum peer_target; single connection: [0] only */
 };
 
-struct track_private_demand {
+struct track_demand {
+    uint32_t viewers[3]; /* subscriptions by what they want, enum video_quality */
+    struct list link;    /* server->demands, while a word to the publisher is due */
     bool told;
     bool enabled[3];
     int64_t lower_due_us;
@@ -125,7 +136,8 @@ struct room_track {
     uint32_t extra_codecs; /* SDP_CODEC_BITs that a receiver may get besides (Opus inside RED) */
     char fmtp[128];
     int64_t published_us;
-    struct track_private_demand demand;
+    struct track_demand demand;
+    uint32_t receiving[SFU_RIDS_MAX]; /* subscriptions by the layer that they get */
 };
 
 struct room_private {
@@ -133,6 +145,8 @@ struct room_private {
     struct room *room;
     int64_t created_us, left_us; /* left_us: the last one left; 0: somebody is here or nobody ever came */
     uint32_t standard;           /* participants that keep the room alive */
+    uint32_t recorders;
+    size_t people;
     bool closing;
     struct list gone; /* struct gone, for those who resume */
     size_t gone_count;
@@ -140,6 +154,7 @@ struct room_private {
     bool counts_dirty;
     int64_t counts_told_us;
     int64_t bulk_due_us; /* 0: nothing waits */
+    struct list heard, quality_news;
 };
 
 struct room_server {
@@ -152,6 +167,8 @@ struct room_server {
     struct room_track *tracks, *tracks_by_sid; /* published ones */
     struct subscription *subs;
     struct list pokes;
+    struct list watched;  /* participants with a deadline */
+    struct list demands;  /* tracks whose publisher is to be told something, later */
     uint32_t next_number; /* of peers, tracks and subscriptions */
     uint64_t next_key;
     uint64_t quality_round; /* counts those whose qualities were listed */
@@ -182,14 +199,16 @@ char *sid_make(char out[ROOM_SID_MAX], const char *prefix);
 
 /* ---- room.c ---- */
 void room_tick(struct room *r, int64_t now_us);
-void room_count(struct room *r); /* recounts members and publishers */
+void room_count(struct participant *p); /* p came, goes (leaving is set) or is not what it was counted as */
 bool participant_counts(const struct participant *p);
 struct track *room_find_track(struct room *r, const char *sid);
 
 /* ---- participant.c ---- */
 void participant_remove(struct participant *p, enum leave_reason reason, enum leave_action action,
     bool tell_client, bool tell_others);
-void participant_tick(struct participant *p, int64_t now_us);
+/* A deadline of p began to run. */
+void participant_watch(struct participant *p);
+void participants_tick(struct room_server *rs, int64_t now_us);
 
 /* ---- update.c ---- */
 /* p changed: a new version, and everyone who may see it is told; itself too if with_self. */
@@ -245,14 +264,25 @@ void negotiation_needed(struct participant *p);
 void negotiation_due(struct participant *p, int64_t now_us);
 void negotiation_offer(struct participant *p, bool restart);
 
-/* ---- quality.c ---- */
+/* ---- speakers.c ---- */
 void speakers_tick(struct room_server *rs, int64_t now_us);
-void quality_tick(struct room_server *rs, int64_t now_us);
-void quality_input(struct participant *p, const struct sfu_event *e);
-void demand_update(struct room_track *t, int64_t now_us);
-/* After a resume: what was told to the old socket may not have arrived. */
-void speakers_snapshot(struct participant *to);
-void demand_renew(struct participant *publisher);
+void speakers_input(struct participant *p, float level, bool active, int64_t now_us);
+void speakers_snapshot(struct participant *to); /* after a resume: what the old socket was told may be lost */
 void speakers_greet(struct participant *subscriber, struct participant *publisher);
+
+/* ---- quality.c ---- */
+void quality_tick(struct room_server *rs);
+void quality_input(struct participant *p, const struct sfu_event *e);
+void quality_news(struct participant *p); /* p's quality is to be told, and to p those of whom it receives */
+void quality_connection(struct participant *p);        /* one of p's connections came or went */
+void quality_layer(struct subscription *s, int layer); /* another one is forwarded; -1: none */
+
+/* ---- demand.c ---- */
+/* What the viewer wants may have changed, or it is a new one. */
+void demand_changed(struct subscription *s);
+void demand_end(struct subscription *s); /* the viewer goes */
+void demand_update(struct room_track *t, int64_t now_us);
+void demands_tick(struct room_server *rs, int64_t now_us);
+void demand_renew(struct participant *publisher); /* after a resume, like speakers_snapshot */
 
 #endif

@@ -145,6 +145,7 @@ void negotiation_offer(struct participant *p, bool restart)
     size_t n = mid_map(peer, NULL, mids);
     sdp_free(peer->offer_out);
     peer->offer_out = offer;
+    participant_watch(p);
     peer->offer_id++;
     peer->offer_sent_us = p->priv->poked_us = server_now_us(rs);
     if (strbuf_ok(&text))
@@ -183,6 +184,7 @@ static bool client_takes(const struct sdp_session *offer, const struct room_trac
 static void codec_refused(struct subscription *s)
 {
     s->codec_failed = true;
+    demand_changed(s);
     subscription_stop(s);
     peer_unbind(s->subscriber->subscriber, s);
     TELL(s->subscriber, subscription_failed, s->track->sid, SUBSCRIPTION_CODEC_UNSUPPORTED);

@@ -38,6 +38,9 @@ static void participant_free(struct participant *p)
             peer_free(p->priv->peers[i]);
         choices_done(p);
         permissions_done(p);
+        list_del(&p->priv->watch_link);
+        list_del(&p->priv->heard_link);
+        list_del(&p->priv->quality_link);
         list_del(&p->priv->poke_link);
     }
     attributes_done(&p->attributes);
@@ -108,8 +111,12 @@ static int participant_new(struct room *r, const struct participant_join *j, str
     list_init(&p->subscriptions);
     p->room = r;
     p->priv = calloc(1, sizeof *p->priv);
-    if (p->priv)
+    if (p->priv) {
+        list_init(&p->priv->watch_link);
+        list_init(&p->priv->heard_link);
+        list_init(&p->priv->quality_link);
         list_init(&p->priv->poke_link);
+    }
     p->identity = strdup(j->identity);
     p->name = strdup(j->name ? j->name : "");
     p->metadata = strdup(j->metadata ? j->metadata : "");
@@ -119,7 +126,6 @@ static int participant_new(struct room *r, const struct participant_join *j, str
     p->priv->permission_all = true;
     p->priv->quality = CONNECTION_EXCELLENT;
     p->priv->score = 4.5f;
-    p->priv->quality_dirty = true;
     copy_join(p, j);
     for (size_t i = 0; i < j->attribute_count; i++) {
         err = attributes_set(&p->attributes, j->attributes[i].key, j->attributes[i].value, 0);
@@ -189,7 +195,10 @@ int participant_join(struct room_server *rs, const struct participant_join *j, s
     p->priv->gone_before = r->priv->gone_number;
     list_add_tail(&r->participants, &p->link);
     rs->participant_count++;
-    room_count(r);
+    r->priv->people++;
+    room_count(p);
+    participant_watch(p);
+    quality_news(p);
     log_info("participant.joining", "room=%s identity=%s participant=%s connections=%d", r->name, p->identity,
         p->sid, p->single_connection ? 1 : 2);
     *ret = p;
@@ -233,7 +242,7 @@ void participant_resumed(struct participant *p)
         p->priv->failed_us = server_now_us(p->room->server); /* time for the new checks */
     p->priv->asked[0] = p->priv->asked[1] = 0;
     participant_snapshot(p);
-    p->priv->quality_dirty = true;
+    quality_news(p);
     speakers_snapshot(p);
     demand_renew(p);
     if (!p->single_connection)
@@ -248,6 +257,7 @@ void participant_signal_lost(struct participant *p)
     p->arg = NULL;
     p->signal_lost = true;
     p->priv->signal_lost_us = server_now_us(p->room->server);
+    participant_watch(p);
     struct room_peer *primary = p->subscriber_primary ? p->subscriber : p->publisher;
     if (!primary->ever_connected)
         participant_leave(p, LEAVE_SIGNAL_CLOSE);
@@ -314,13 +324,26 @@ void participant_remove(struct participant *p, enum leave_reason reason, enum le
     end_media(p);
     list_del(&p->link);
     rs->participant_count--;
+    r->priv->people--;
     if (rs->watch.participant_changed)
         rs->watch.participant_changed(rs->watch.arg, p);
-    room_count(r);
+    room_count(p);
     participant_free(p);
 }
 
-void participant_tick(struct participant *p, int64_t now_us)
+void participant_watch(struct participant *p)
+{
+    if (list_empty(&p->priv->watch_link))
+        list_add_tail(&p->room->server->watched, &p->priv->watch_link);
+}
+
+static bool awaits_answer(const struct participant_private *priv)
+{
+    return priv->peers[0]->offer_out || (priv->peers[1] && priv->peers[1]->offer_out);
+}
+
+/* p may be gone when this returns. */
+static void tick(struct participant *p, int64_t now_us)
 {
     struct participant_private *priv = p->priv;
     struct room_server *rs = p->room->server;
@@ -349,9 +372,17 @@ void participant_tick(struct participant *p, int64_t now_us)
         }
     }
     choices_expire(p, now_us);
-    list_for_each(l, &p->tracks)
+    if (p->state >= PARTICIPANT_ACTIVE && !priv->failed_us && !priv->signal_lost_us && !awaits_answer(priv) &&
+        !priv->choices_expire_us)
+        list_del(&priv->watch_link);
+}
+
+void participants_tick(struct room_server *rs, int64_t now_us)
+{
+    list_for_each_safe(l, &rs->watched)
     {
-        demand_update(track_private(list_entry(l, struct track, link)), now_us);
+        tick(list_entry(l, struct participant_private, watch_link)->peers[PEER_PUBLISHER]->participant,
+            now_us);
     }
 }
 
@@ -414,7 +445,7 @@ void participant_set_permission(struct participant *p, const struct permission *
     participant_changed(p, true);
     TELL(p, claims_changed);
     subscriptions_reconcile_all(p);
-    room_count(p->room);
+    room_count(p);
     if (p->room->server->watch.participant_changed)
         p->room->server->watch.participant_changed(p->room->server->watch.arg, p);
 }
@@ -427,7 +458,5 @@ int participant_sync_track(struct participant *p, const char *track_sid)
 void participant_simulate_speaker(struct participant *p, unsigned seconds)
 {
     p->priv->simulate_until_us = server_now_us(p->room->server) + seconds * 1000000ll;
-    p->priv->level = 0.9f;
-    p->priv->active = true;
-    p->priv->level_us = p->priv->simulate_until_us;
+    speakers_input(p, 0.9f, true, p->priv->simulate_until_us);
 }

@@ -76,6 +76,8 @@ static struct room *room_new(struct room_server *rs, const char *name, const cha
     r->max_participants = (uint32_t)rs->cfg->room.max_participants;
     list_init(&r->participants);
     list_init(&priv->gone);
+    list_init(&priv->heard);
+    list_init(&priv->quality_news);
     list_add_tail(&rs->rooms, &r->link);
     HASH_ADD_KEYPTR(hh, rs->by_name, r->name, strlen(r->name), priv);
     rs->room_count++;
@@ -172,31 +174,31 @@ bool participant_counts(const struct participant *p)
     return !p->permission.hidden && !is_dependent(p);
 }
 
-void room_count(struct room *r)
+static void count(uint32_t *n, bool *counted, bool now)
 {
-    uint32_t members = 0, publishers = 0, standard = 0;
-    bool recording = false;
-    list_for_each(l, &r->participants)
-    {
-        const struct participant *p = list_entry(l, struct participant, link);
-        if (p->permission.recorder)
-            recording = true;
-        if (!is_dependent(p))
-            standard++;
-        if (!participant_counts(p))
-            continue;
-        members++;
-        publishers += p->is_publisher;
-    }
+    *n += now;
+    *n -= *counted;
+    *counted = now;
+}
+
+void room_count(struct participant *p)
+{
+    struct room *r = p->room;
+    struct participant_private *priv = p->priv;
+    bool here = !priv->leaving, had_standard = r->priv->standard > 0;
+    uint32_t members = r->participant_count, publishers = r->publisher_count;
+    bool member = here && participant_counts(p);
+    count(&r->priv->recorders, &priv->counted.recorder, here && p->permission.recorder);
+    count(&r->priv->standard, &priv->counted.standard, here && !is_dependent(p));
+    count(&r->participant_count, &priv->counted.member, member);
+    count(&r->publisher_count, &priv->counted.publisher, member && p->is_publisher);
     if (members != r->participant_count || publishers != r->publisher_count)
         r->priv->counts_dirty = true;
-    r->participant_count = members;
-    r->publisher_count = publishers;
-    if (standard)
+    if (r->priv->standard)
         r->priv->left_us = 0;
-    else if (r->priv->standard)
+    else if (had_standard)
         r->priv->left_us = server_now_us(r->server);
-    r->priv->standard = standard;
+    bool recording = r->priv->recorders > 0;
     if (recording != r->active_recording) {
         r->active_recording = recording;
         tell_room_update(r);
@@ -215,10 +217,6 @@ static bool room_expired(const struct room *r, int64_t now_us)
 
 void room_tick(struct room *r, int64_t now_us)
 {
-    list_for_each_safe(l, &r->participants)
-    {
-        participant_tick(list_entry(l, struct participant, link), now_us);
-    }
     room_flush_bulk(r, now_us);
     if (r->priv->counts_dirty && now_us - r->priv->counts_told_us >= ROOM_QUALITY_US) {
         r->priv->counts_dirty = false;

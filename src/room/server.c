@@ -47,6 +47,8 @@ struct room_server *room_server_new(const struct config *cfg, const struct room_
         rs->host.workers = SFU_WORKERS_MAX;
     list_init(&rs->rooms);
     list_init(&rs->pokes);
+    list_init(&rs->watched);
+    list_init(&rs->demands);
     int64_t now = server_now_us(rs);
     rs->tick_us = now + ROOM_TICK_US;
     rs->speakers_us = now + ROOM_SPEAKERS_US;
@@ -96,6 +98,8 @@ void room_server_counts(struct room_server *rs, size_t *ret_rooms, size_t *ret_p
 static void tick(struct room_server *rs, int64_t now_us)
 {
     rs->tick_us = now_us + ROOM_TICK_US;
+    participants_tick(rs, now_us);
+    demands_tick(rs, now_us);
     list_for_each_safe(l, &rs->rooms)
     {
         room_tick(list_entry(l, struct room, link), now_us);
@@ -106,7 +110,7 @@ static void tick(struct room_server *rs, int64_t now_us)
     }
     if (now_us >= rs->quality_us) {
         rs->quality_us = now_us + ROOM_QUALITY_US;
-        quality_tick(rs, now_us);
+        quality_tick(rs);
     }
 }
 
@@ -149,6 +153,7 @@ static void media_failed(struct room_peer *peer, const char *reason)
         p->identity, p->sid, reason);
     if (!p->priv->failed_us)
         p->priv->failed_us = server_now_us(p->room->server);
+    participant_watch(p);
     if (p->signal_lost)
         return;
     TELL(p, leave, LEAVE_CONNECTION_TIMEOUT, LEAVE_RESUME);
@@ -163,6 +168,7 @@ static void peer_state(struct room_server *rs, struct room_peer *peer, const str
     struct participant *p = peer->participant;
     (void)rs;
     peer->state = e->peer_state.state;
+    quality_connection(p);
     log_debug("peer.state", "peer=%u participant=%s state=%d tcp=%d", peer->number, p->sid,
         e->peer_state.state, e->peer_state.tcp);
     switch (e->peer_state.state) {
@@ -195,9 +201,7 @@ static void track_event(struct room_server *rs, const struct sfu_event *e)
         struct participant_private *priv = t->t.publisher->priv;
         if (t->t.desc.source == SOURCE_SCREEN_SHARE_AUDIO || priv->simulate_until_us)
             return;
-        priv->level = e->level.level;
-        priv->active = e->level.active;
-        priv->level_us = server_now_us(rs);
+        speakers_input(t->t.publisher, e->level.level, e->level.active, server_now_us(rs));
     } else {
         log_debug("track.live", "track=%s codec=%d", t->t.sid, e->live.codec);
     }
@@ -210,7 +214,7 @@ static void sub_event(struct room_server *rs, const struct sfu_event *e)
     if (!s)
         return;
     if (e->type == SFU_EVENT_SUB_LAYER)
-        s->layer = e->layer.layer;
+        quality_layer(s, e->layer.layer);
     else
         s->live = true;
 }

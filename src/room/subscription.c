@@ -47,13 +47,27 @@ void choices_forget(const struct track *t)
     }
 }
 
+static void choice_expires(struct participant *p, int64_t at_us)
+{
+    if (!p->priv->choices_expire_us || at_us < p->priv->choices_expire_us)
+        p->priv->choices_expire_us = at_us;
+    participant_watch(p);
+}
+
 void choices_expire(struct participant *p, int64_t now_us)
 {
     struct choice *c, *next;
+    if (!p->priv->choices_expire_us || now_us < p->priv->choices_expire_us)
+        return;
+    p->priv->choices_expire_us = 0;
     HASH_ITER(hh, p->priv->choices, c, next)
     {
-        if (!c->expires_us || now_us < c->expires_us)
+        if (!c->expires_us)
             continue;
+        if (now_us < c->expires_us) {
+            choice_expires(p, c->expires_us);
+            continue;
+        }
         char sid[ROOM_SID_MAX];
         text_copy(sid, sizeof sid, c->sid);
         choice_free(p, c);
@@ -218,6 +232,7 @@ void subscription_stop(struct subscription *s)
     HASH_DELETE(hh, rs->subs, s);
     s->number = 0;
     s->live = false;
+    quality_layer(s, -1);
 }
 
 void subscription_end(struct subscription *s)
@@ -225,6 +240,7 @@ void subscription_end(struct subscription *s)
     struct participant *p = s->subscriber;
     struct participant *publisher = s->track->publisher;
     subscription_stop(s);
+    demand_end(s);
     peer_unbind(p->subscriber, s);
     list_del(&s->by_subscriber);
     list_del(&s->by_track);
@@ -322,11 +338,12 @@ static void subscribe(struct participant *p, struct track *t)
         return;
     s->subscriber = p;
     s->track = t;
-    s->layer = -1;
+    s->layer = s->want = -1;
     list_add_tail(&p->subscriptions, &s->by_subscriber);
     list_add_tail(&t->subscriptions, &s->by_track);
+    demand_changed(s);
     speakers_greet(p, t->publisher);
-    p->priv->quality_dirty = true;
+    quality_news(p);
     negotiation_needed(p);
 }
 
@@ -340,7 +357,6 @@ void subscriptions_reconcile(struct participant *p, struct track *t)
         subscribe(p, t);
     } else if (!should && s) {
         subscription_end(s);
-        demand_update(track_private(t), server_now_us(p->room->server));
     }
 }
 
@@ -364,6 +380,7 @@ void subscriptions_renew(struct track *t)
         subscription_stop(s);
         peer_unbind(s->subscriber->subscriber, s);
         s->codec_failed = false;
+        demand_changed(s);
         negotiation_needed(s->subscriber);
     }
 }
@@ -393,6 +410,8 @@ void participant_subscribe(struct participant *p, const char *track_sid, bool su
         subscriptions_reconcile(p, t);
     } else {
         c->expires_us = subscribe_it ? server_now_us(p->room->server) + ROOM_SUBSCRIBE_WAIT_US : 0;
+        if (c->expires_us)
+            choice_expires(p, c->expires_us);
     }
 }
 
@@ -409,5 +428,5 @@ void participant_track_settings(
     if (!s)
         return;
     subscription_apply(s);
-    demand_update(track_private(t), server_now_us(p->room->server));
+    demand_changed(s);
 }

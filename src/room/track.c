@@ -130,6 +130,7 @@ struct room_track *track_new(struct participant *p, const struct track_desc *d)
     touch(t);
     list_init(&t->t.link);
     list_init(&t->t.subscriptions);
+    list_init(&t->demand.link);
     return t;
 }
 
@@ -354,12 +355,13 @@ void track_publish(struct room_track *t, struct room_peer *peer, const struct sd
         p->identity, t->t.sid, t->t.mime, t->t.mid, s->n_rids);
     if (!p->is_publisher) {
         p->is_publisher = true;
-        room_count(p->room);
+        room_count(p);
     }
     participant_changed(p, false);
     if (rs->watch.track_changed)
         rs->watch.track_changed(rs->watch.arg, &t->t, true);
     subscriptions_of_new_track(&t->t);
+    demand_update(t, t->published_us);
 }
 
 void track_republish(struct room_track *t, const struct sdp_section_result *s)
@@ -414,6 +416,7 @@ void track_end(struct room_track *t)
         if (!p->priv->leaving)
             participant_changed(p, false);
     }
+    list_del(&t->demand.link);
     free(t);
     if (!p->priv->leaving)
         next_in_queue(p, cid);

@@ -21,6 +21,8 @@ static void tell(struct participant *to, struct participant *about)
 
 static void tell_everyone(struct participant *p)
 {
+    if (p->permission.hidden)
+        return;
     list_for_each(l, &p->room->participants)
     {
         struct participant *to = list_entry(l, struct participant, link);
@@ -161,6 +163,8 @@ void participant_tell_gone(struct participant *p, enum leave_reason reason)
     p->disconnect_reason = reason;
     p->version++;
     remember_gone(p);
+    if (p->permission.hidden)
+        return;
     list_for_each(l, &p->room->participants)
     {
         struct participant *to = list_entry(l, struct participant, link);

@@ -322,9 +322,11 @@ struct sfu_worker {
     struct list ready;  /* peers whose packets go at the end of this round */
     struct list paced;  /* peers that have to wait for tokens */
     struct wheel_timer gather_timer, pace_timer;
-    bool gathering;        /* so much is sent that gathering pays */
-    uint64_t rtp_out_then; /* stats.rtp_out, a tick ago */
-    int64_t send_us;       /* the time of the present batch */
+    bool gathering;            /* so much is sent that gathering pays */
+    uint64_t rtp_out_then;     /* stats.rtp_out, a tick ago */
+    int64_t send_us;           /* the time of the present batch */
+    struct sfu_events *events; /* to be told to control; NULL: nothing */
+    bool events_due;           /* at the end of this round; otherwise with the next tick */
     struct log_limit limit, overflow_limit;
     struct sfu_stats stats;     /* this thread's; published by tick */
     pthread_mutex_t stats_lock; /* guards published, taken once a tick */
@@ -350,6 +352,7 @@ struct sfu {
 
 /* ---- sfu.c ---- */
 void sfu_emit(struct sfu_worker *w, const struct sfu_event *e);
+void sfu_flush_events(struct sfu_worker *w);
 void sfu_mail(struct sfu *s, unsigned worker, struct worker_mail *m);
 struct worker_mail *sfu_mail_new(enum mail_kind kind, size_t bytes);
 

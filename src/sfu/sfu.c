@@ -54,21 +54,47 @@ void sfu_mail(struct sfu *s, unsigned worker, struct worker_mail *m)
     mailbox_post(&s->workers[worker]->mail, &m->mail);
 }
 
-struct event_mail {
+/* What a worker has to tell, on its way to control. */
+struct sfu_events {
     struct mail mail;
-    struct sfu_event event;
+    size_t n, room;
+    struct sfu_event list[];
 };
+
+/* Figures can wait for others of their kind: they wake control once a tick, however many peers there are. */
+static bool can_wait(const struct sfu_event *e)
+{
+    return e->type == SFU_EVENT_PEER_QUALITY;
+}
 
 void sfu_emit(struct sfu_worker *w, const struct sfu_event *e)
 {
-    struct event_mail *m = malloc(sizeof *m);
-    if (!m) {
-        log_error("event.lost", "worker=%u type=%d reason=memory", w->index, e->type);
-        return;
+    if (w->events && w->events->n == w->events->room && w->events->room >= SFU_EVENTS_BATCH)
+        sfu_flush_events(w);
+    struct sfu_events *b = w->events;
+    if (!b || b->n == b->room) {
+        size_t room = b ? 2 * b->room : 1;
+        b = realloc(b, sizeof *b + room * sizeof *b->list);
+        if (!b) {
+            log_error("event.lost", "worker=%u type=%d reason=memory", w->index, e->type);
+            return;
+        }
+        b->n = w->events ? b->n : 0;
+        b->room = room;
+        w->events = b;
     }
-    m->event = *e;
-    m->event.worker = w->index;
-    mailbox_post(&w->sfu->events, &m->mail);
+    struct sfu_event *own = &b->list[b->n++];
+    *own = *e;
+    own->worker = w->index;
+    w->events_due = w->events_due || !can_wait(e);
+}
+
+void sfu_flush_events(struct sfu_worker *w)
+{
+    if (w->events)
+        mailbox_post(&w->sfu->events, &w->events->mail);
+    w->events = NULL;
+    w->events_due = false;
 }
 
 int sfu_event_fd(const struct sfu *s)
@@ -81,10 +107,10 @@ void sfu_take_events(struct sfu *s, void (*fn)(void *arg, const struct sfu_event
     struct mail *next;
     for (struct mail *m = mailbox_take(&s->events); m; m = next) {
         next = m->next;
-        struct event_mail *e = (struct event_mail *)m;
-        if (fn)
-            fn(arg, &e->event);
-        free(e);
+        struct sfu_events *b = (struct sfu_events *)m;
+        for (size_t i = 0; fn && i < b->n; i++)
+            fn(arg, &b->list[i]);
+        free(b);
     }
 }
 

@@ -365,6 +365,8 @@ static void after_round(void *arg)
     w->stats.wakeups++;
     worker_flush_rings(w);
     release_run(w);
+    if (w->events_due)
+        sfu_flush_events(w);
     handshakes_run(w);
 }
 
@@ -405,6 +407,7 @@ static void tick(struct wheel_timer *t, int64_t now_us)
     }
     release_tick(w);
     publish_stats(w);
+    sfu_flush_events(w);
     wheel_set(loop_wheel(w->loop), &w->tick, now_us + SFU_TICK_US);
 }
 
@@ -502,6 +505,7 @@ void worker_free(struct sfu_worker *w)
     ice_stun_free(w->stun);
     packet_pool_free(w->pool);
     pthread_mutex_destroy(&w->stats_lock);
+    free(w->events);
     free(w->egress);
     free(w);
 }

@@ -520,6 +520,22 @@ static void check_subscription(struct host *h, const struct subscription *s, str
     assert_int_equal(m->track, s->track->id);
 }
 
+/* What is counted as it changes is what counting would find. */
+static void check_counts(const struct room_track *t)
+{
+    uint32_t viewers[3] = {0}, receiving[SFU_RIDS_MAX] = {0};
+    list_for_each(l, &t->t.subscriptions)
+    {
+        const struct subscription *s = list_entry(l, struct subscription, by_track);
+        if (s->want >= 0)
+            viewers[s->want]++;
+        if (s->layer >= 0)
+            receiving[s->layer]++;
+    }
+    assert_memory_equal(viewers, t->demand.viewers, sizeof viewers);
+    assert_memory_equal(receiving, t->receiving, sizeof receiving);
+}
+
 static void check_participant(struct host *h, const struct participant *p, struct count *n)
 {
     n->participants++;
@@ -533,6 +549,7 @@ static void check_participant(struct host *h, const struct participant *p, struc
         n->tracks++;
         assert_true(t->published && m && m->live);
         assert_int_equal(m->muted, t->desc.muted || t->server_muted);
+        check_counts((struct room_track *)t);
     }
     list_for_each(l, &p->pending)
     {
@@ -551,13 +568,19 @@ void host_check(struct host *h)
     list_for_each(l, &rs->rooms)
     {
         struct room *r = list_entry(l, struct room, link);
-        unsigned count = 0;
+        unsigned count = 0, people = 0, standard = 0, publishers = 0;
         list_for_each(m, &r->participants)
         {
             const struct participant *p = list_entry(m, struct participant, link);
             check_participant(h, p, &n);
             count += participant_counts(p);
+            publishers += participant_counts(p) && p->is_publisher;
+            standard += p->priv->counted.standard;
+            people++;
         }
+        assert_int_equal(r->priv->people, people);
+        assert_int_equal(r->priv->standard, standard);
+        assert_int_equal(r->publisher_count, publishers);
         assert_int_equal(r->participant_count, count);
         assert_ptr_equal(room_find(rs, r->name), r);
     }
