@@ -241,6 +241,22 @@
     3000000               /* a start waits this long for the STUN server: three of its requests, and a name */
 #define SFU_RECV_ROUNDS 4 /* batches read from the socket before what they bring is sent on */
 
+/* ---- the few voices of a large room (audio_top_n) ---- */
+#define SFU_SLOTS_MAX    16     /* voices forwarded at once: who could tell more apart? */
+#define STAGE_VOICES_MAX 128    /* candidates of a room: twice its slots from each of some workers */
+#define STAGE_AUDIBLE    45     /* -dBov: fainter is the noise of a room */
+#define STAGE_REPORT_US  20000  /* the loudest of a worker are reported this often, a packet's time */
+#define STAGE_PREROLL_US 200000 /* of a voice that gets a slot is forwarded what it said this long before */
+#define STAGE_GAP_US     200000 /* silence between two bursts of speech: longer than between syllables */
+#define STAGE_ONSET_MS                                                                                       \
+    40 /* audible so long, it is no click; with a report's time, far inside the pre-roll                     \
+        */
+#define STAGE_PAUSE_US     500000  /* a speaker silent this long gives way to any other */
+#define STAGE_QUIET_US     1500000 /* and this long, to nobody: no packets then */
+#define STAGE_HOLD_US      2000000 /* one who speaks on keeps the slot this long, however loud others are */
+#define STAGE_LOUDER_DB    6       /* then who is twice as loud may take it */
+#define STAGE_CHALLENGE_MS 120     /* after speaking this long, inside the pre-roll; a cough is shorter */
+
 /* ---- control, api, start and stop ---- */
 #define HUB_ADDRESSES_US 10000000 /* interfaces are looked at this often: VPNs and DHCP change them */
 #define API_BODY_MAX     4096 /* bytes of a request body: a name of 64 characters, and room for new members */

@@ -245,6 +245,7 @@ void room_server_event(struct room_server *rs, const struct sfu_event *e)
         return;
     case SFU_EVENT_PEER_REMOVED:
     case SFU_EVENT_DATA_OPEN:
+    case SFU_EVENT_STAGE_SLOT:
         return;
     }
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/addr.h"
+#include "base/limits.h"
 #include "rtp/header.h"
 #include "rtp/payload.h"
 
@@ -57,7 +58,9 @@ enum sfu_command_type {
     SFU_TRACK_MUTE, /* track: forward or not; the publisher says it is muted */
     SFU_SUB_ADD,    /* sub: forward a track to a peer */
     SFU_SUB_REMOVE,
-    SFU_SUB_SET, /* sub: what the viewer wants */
+    SFU_SUB_SET,      /* sub: what the viewer wants */
+    SFU_STAGE_ADD,    /* stage, to every worker: a few slots that carry the loudest of many microphones */
+    SFU_STAGE_REMOVE, /* stage, to every worker: its slots end, with their subscriptions */
 };
 
 struct sfu_ice_credentials {
@@ -71,6 +74,7 @@ struct sfu_command {
     uint32_t peer;  /* number of the peer connection */
     uint32_t track;
     uint32_t sub;
+    uint32_t stage; /* STAGE_ADD, STAGE_REMOVE; TRACK_ADD: a microphone of that stage (0: of none) */
     union {
         struct {
             struct sfu_ice_credentials ice;
@@ -99,7 +103,13 @@ struct sfu_command {
             bool encrypted;
             bool paused;
             char cname[33];
-        } sub_add; /* SUB_ADD */
+            uint32_t own_peer; /* of a slot: with which the subscriber speaks; it does not hear itself */
+        } sub_add;             /* SUB_ADD; of a slot: on the subscriber's worker */
+        struct {
+            uint8_t home; /* the worker that decides who is heard */
+            uint8_t slot_count;
+            uint32_t slots[SFU_SLOTS_MAX]; /* numbers of the tracks that are subscribed to */
+        } stage_add;                       /* STAGE_ADD */
         struct {
             bool paused;
             int8_t max_layer; /* highest spatial layer wanted, 0 lowest; -1: no limit */

@@ -196,7 +196,7 @@ static void media(struct sfu_sub *s, struct egress_slot *slot, const struct rewr
     int len = -1;
     if (compose_payload(&c, slot->payload)) {
         size_t n = compose_exts(&c, exts, c.payload_len + RTP_HEADER_LEN + 40);
-        struct rtp_fields f = {.pt = s->codecs[c.codec].pt, .marker = c.h->marker, .ts = out->ts};
+        struct rtp_fields f = {.pt = s->codecs[c.codec].pt, .marker = out->marker, .ts = out->ts};
         slot_name(s, slot, false, out->seq, &f);
         len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
     }
@@ -229,7 +229,7 @@ static void rtx(struct sfu_sub *s, struct egress_slot *slot, const struct rewrit
             memcpy(slot->payload + RTX_OSN_LEN, c.payload, c.payload_len);
         rtx_write_osn(slot->payload, (uint16_t)out->seq);
         size_t n = compose_exts(&c, exts, c.payload_len + RTP_HEADER_LEN + 40);
-        struct rtp_fields f = {.pt = rtx_pt_of(s, c.h), .marker = c.h && c.h->marker, .ts = out->ts};
+        struct rtp_fields f = {.pt = rtx_pt_of(s, c.h), .marker = out->marker, .ts = out->ts};
         slot_name(s, slot, true, s->rtx_seq++, &f);
         len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
     }

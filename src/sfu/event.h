@@ -17,6 +17,7 @@ enum sfu_event_type {
     SFU_EVENT_SUB_LIVE,     /* sub, track: first packet forwarded */
     SFU_EVENT_SUB_LAYER,    /* sub, track: another layer is forwarded, or none fits */
     SFU_EVENT_DATA_OPEN,    /* peer: _reliable and _lossy are open */
+    SFU_EVENT_STAGE_SLOT,   /* stage, track: a slot has another voice; track 0: none */
 };
 
 enum sfu_peer_state {
@@ -54,6 +55,10 @@ struct sfu_event {
             int8_t layer; /* spatial layer forwarded; -1: none */
             bool paused;
         } layer;
+        struct {
+            uint32_t stage;
+            uint8_t slot;
+        } stage_slot;
     };
 };
 

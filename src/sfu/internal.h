@@ -76,7 +76,10 @@ struct sfu_track {
     uint8_t stream_count; /* highest index in use, and one */
     struct sfu_sub **subs;
     size_t sub_count, sub_cap;
-    uint64_t images; /* bit a worker that has an image of this track */
+    uint64_t images;         /* bit a worker that has an image of this track */
+    struct sfu_voice *voice; /* a microphone of a stage (sfu/stage.h); NULL: it is none */
+    struct sfu_slot *slot;   /* this is a slot of a stage: no publisher's, and no image */
+    struct sfu_slot *feeds;  /* the slot that carries this track at present, here */
     /* what came and is handed to the subscribers here at the end of the round, or when the frame is whole */
     struct packet *burst[SFU_BURST_MAX];
     uint8_t burst_count;
@@ -142,6 +145,10 @@ struct sfu_sub {
     int64_t sr_us;
     struct repair_slot *repairs; /* as many as rewrite slots; NULL: nothing was asked for yet */
     struct stored *stored;       /* SFU_STORED_COUNT; NULL where RTX or no NACK was negotiated */
+    /* of a slot: what is not forwarded, the source that is, the length of its packets, and by how much they
+     * are dated later than they came */
+    uint32_t own_peer, slot_epoch, slot_ptime;
+    int64_t slot_lead_us;
     char cname[33];
 };
 
@@ -220,11 +227,13 @@ enum mail_kind {
     MAIL_TCP,       /* a new ICE-TCP connection */
     MAIL_IMAGE_ADD, /* worker `from` wants this track's packets */
     MAIL_IMAGE_DEL,
-    MAIL_KEY_FRAME,   /* an image's subscriber needs a key frame of `stream` */
-    MAIL_CLOCK,       /* a sender report came */
-    MAIL_IMAGE_RESET, /* the track was muted or unmuted at home */
-    MAIL_TRACK_GONE,  /* the track ended at home */
-    MAIL_RING,        /* look at the rings */
+    MAIL_KEY_FRAME,    /* an image's subscriber needs a key frame of `stream` */
+    MAIL_CLOCK,        /* a sender report came */
+    MAIL_IMAGE_RESET,  /* the track was muted or unmuted at home */
+    MAIL_TRACK_GONE,   /* the track ended at home */
+    MAIL_RING,         /* look at the rings */
+    MAIL_STAGE_REPORT, /* to a stage's home, `track` being the stage's number: voices of a worker */
+    MAIL_SLOT_SOURCE,  /* from a stage's home: who speaks in a slot; see sfu/stage.c for the command */
 };
 
 struct worker_mail {
@@ -308,6 +317,7 @@ struct sfu_worker {
     struct sfu_peer *peers;
     struct sfu_track *tracks;
     struct sfu_sub *subs;
+    struct sfu_stage *stages;
     struct path_ref *paths;
     struct ufrag_ref *ufrags;
     struct tcp_ref *conns;
@@ -385,6 +395,9 @@ void peer_ufrag_add(struct sfu_peer *p, const char *ufrag);
 void track_command(struct sfu_worker *w, const struct sfu_command *c);
 struct sfu_track *track_find(struct sfu_worker *w, uint32_t id);
 struct sfu_track *track_image(struct sfu_worker *w, uint32_t id, uint8_t home, uint8_t kind);
+struct sfu_track *track_image_preroll(struct sfu_worker *w, uint32_t id, uint8_t home);
+struct sfu_track *track_slot(struct sfu_worker *w, uint32_t id);
+void track_preroll(struct sfu_track *t, int worker);
 void track_remove(struct sfu_track *t);
 void track_unused(struct sfu_track *t);
 void track_gone(struct sfu_track *t);
@@ -416,11 +429,35 @@ void sub_retarget(struct sfu_sub *s, int64_t now_us);
 void sub_reset(struct sfu_sub *s, int64_t now_us);
 void sub_restart(struct sfu_sub *s);
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
+const struct rtp_clock *sub_clock(const struct sfu_sub *s);
+bool sub_takes(const struct sfu_sub *s, const struct rtp_packet *h);
+void sub_deliver(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out);
 
 /* ---- repair.c ---- */
 void repair_nack(struct sfu_sub *s, uint16_t seq, int64_t now_us);
 bool repair_looks(const struct sfu_peer *p);
 void repair_tick(struct sfu_peer *p, int64_t now_us);
+
+/* ---- stage.c ---- */
+void stage_command(struct sfu_worker *w, const struct sfu_command *c);
+void stage_mail(struct sfu_worker *w, const struct worker_mail *m);
+void stage_join(struct sfu_track *t, uint32_t stage);
+void stage_leave(struct sfu_track *t);
+void stage_input(struct sfu_track *t, const struct rtp_packet *h, uint32_t ms, int64_t now_us);
+void stage_silence(struct sfu_track *t);
+void stages_tick(struct sfu_worker *w, int64_t now_us);
+void stages_done(struct sfu_worker *w);
+
+/* ---- slot.c ---- */
+void slot_init(struct sfu_slot *slot, struct sfu_worker *w, uint32_t track);
+void slot_done(struct sfu_slot *slot);
+void slot_source(struct sfu_slot *slot, uint32_t track, uint32_t peer, uint8_t worker);
+void slot_restart(struct sfu_slot *slot);
+void slot_lost(struct sfu_slot *slot);
+void slot_listeners(struct sfu_slot *slot);
+void slot_input(struct sfu_track *from, struct packet *p);
+void slot_deliver(struct sfu_sub *s, struct packet *pkt);
+const struct rtp_clock *slot_clock(const struct sfu_sub *s);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);

@@ -18,9 +18,10 @@ static uint32_t length_of(struct sfu_track *t, const struct rtp_packet *h, uint3
 
 void level_input(struct sfu_track *t, const struct rtp_packet *h, uint32_t clock_hz, int64_t now_us)
 {
+    uint32_t ms = length_of(t, h, clock_hz);
+    stage_input(t, h, ms, now_us);
     if (!rtp_has(h, RTP_EXT_AUDIO_LEVEL))
         return;
-    uint32_t ms = length_of(t, h, clock_hz);
     if (t->window_ms == 0)
         t->window_loudest = 127;
     t->window_ms += ms;

@@ -25,6 +25,10 @@ static void command(struct sfu_worker *w, struct worker_mail *m)
     case SFU_SUB_SET:
         sub_command(w, c);
         return;
+    case SFU_STAGE_ADD:
+    case SFU_STAGE_REMOVE:
+        stage_command(w, c);
+        return;
     }
 }
 
@@ -43,6 +47,8 @@ static void image_add(struct sfu_worker *w, const struct worker_mail *m)
         track_tell(w, m->from, MAIL_TRACK_GONE, m->track);
         return;
     }
+    if (m->flag)
+        track_preroll(t, m->from);
     t->images |= 1ull << m->from;
     for (unsigned i = 0; i < t->stream_count; i++) { /* what its sender reports said so far */
         if (!t->streams[i] || !t->streams[i]->clock.valid)
@@ -105,6 +111,10 @@ void mail_handle(struct sfu_worker *w, struct worker_mail *m)
             track_gone(t);
         return;
     case MAIL_RING:
+        return;
+    case MAIL_STAGE_REPORT:
+    case MAIL_SLOT_SOURCE:
+        stage_mail(w, m);
         return;
     }
 }

@@ -264,15 +264,15 @@ static void receiver_reports(struct sfu_peer *p, int64_t now_us)
  * in step because both keep the clock of one publisher. */
 static void sender_report(struct sfu_sub *s, int64_t now_us)
 {
-    const struct sfu_stream *st = s->current >= 0 ? s->track->streams[s->current] : NULL;
-    if (!st || !st->clock.valid || !s->live)
+    const struct rtp_clock *clock = sub_clock(s);
+    if (!clock || !clock->valid || !s->live)
         return;
     uint64_t ntp;
     uint32_t ts;
     struct rtcp_sr sr;
     uint8_t buf[256 + RTCP_CNAME_MAX];
     struct writer w = writer_of(buf, sizeof buf);
-    rtp_clock_now(&st->clock, now_us, &ntp, &ts);
+    rtp_clock_now(clock, now_us, &ntp, &ts);
     sender_stats_sr(&s->stats, ntp, ts + rewrite_ts_offset(&s->rewrite), now_us, &sr);
     rtcp_sr_write(&w, &sr, NULL, 0);
     rtcp_sdes_write(&w, s->ssrc, s->cname);

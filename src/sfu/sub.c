@@ -66,6 +66,7 @@ static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
     s->encrypted = c->sub_add.encrypted;
     s->paused = c->sub_add.paused;
     s->max_layer = -1;
+    s->own_peer = c->sub_add.own_peer;
     s->section = c->sub_add.section;
     s->current = s->target = -1;
     s->rtx_seq = rand_u32() & 0x7fff;
@@ -80,6 +81,8 @@ static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
     HASH_ADD_INT(w->subs, id, s);
     HASH_ADD(by_ssrc, p->subs, ssrc, sizeof s->ssrc, s);
     track_add_sub(s->track, s);
+    if (s->track->slot)
+        slot_listeners(s->track->slot);
     transport_extmap_add(p->transport, &s->section.extmap);
     sub_retarget(s, w->now_us);
 }
@@ -180,6 +183,18 @@ static bool codec_known(const struct sfu_sub *s, const struct rtp_packet *h)
     return s->codecs[c].known || (c == PAYLOAD_RED && !s->encrypted && s->codecs[PAYLOAD_OPUS].known);
 }
 
+/* The clock of what is being forwarded; NULL: nothing is. */
+const struct rtp_clock *sub_clock(const struct sfu_sub *s)
+{
+    return s->track->slot ? slot_clock(s) : clock_of(s->track, s->current);
+}
+
+/* Can the peer be sent this packet at all? */
+bool sub_takes(const struct sfu_sub *s, const struct rtp_packet *h)
+{
+    return codec_known(s, h) && transport_path(s->peer->transport) && transport_tx(s->peer->transport);
+}
+
 static void first_packet(struct sfu_sub *s)
 {
     s->live = true;
@@ -188,8 +203,19 @@ static void first_packet(struct sfu_sub *s)
     sfu_emit(s->peer->worker, &e);
 }
 
+void sub_deliver(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out *out)
+{
+    if (!s->live)
+        first_packet(s);
+    release_media(s, pkt, out);
+}
+
 void sub_input(struct sfu_sub *s, struct packet *pkt)
 {
+    if (s->track->slot) {
+        slot_deliver(s, pkt);
+        return;
+    }
     const struct sfu_packet *m = meta_of(pkt);
     const struct rtp_packet *h = &m->rtp;
     if (s->paused || !codec_known(s, h) || !transport_path(s->peer->transport))
@@ -215,9 +241,7 @@ void sub_input(struct sfu_sub *s, struct packet *pkt)
     struct rewrite_out out;
     if (rewrite_packet(&s->rewrite, h, pkt->recv_us, &out))
         return;
-    if (!s->live)
-        first_packet(s);
-    release_media(s, pkt, &out);
+    sub_deliver(s, pkt, &out);
 }
 
 /* ---- commands ---- */

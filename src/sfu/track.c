@@ -26,7 +26,7 @@ static struct sfu_track *track_make(struct sfu_worker *w, uint32_t id, uint8_t k
     return t;
 }
 
-static void tell_home(struct sfu_track *t, enum mail_kind kind, unsigned stream)
+static void tell_home(struct sfu_track *t, enum mail_kind kind, unsigned stream, bool flag)
 {
     struct worker_mail *m = sfu_mail_new(kind, 0);
     if (!m)
@@ -34,12 +34,11 @@ static void tell_home(struct sfu_track *t, enum mail_kind kind, unsigned stream)
     m->track = t->id;
     m->from = t->worker->index;
     m->stream = (uint8_t)stream;
+    m->flag = flag;
     sfu_mail(t->worker->sfu, t->home, m);
 }
 
-/* The track itself if it lives on this worker, else its image, made when the first subscriber here wants it.
- */
-struct sfu_track *track_image(struct sfu_worker *w, uint32_t id, uint8_t home, uint8_t kind)
+static struct sfu_track *image(struct sfu_worker *w, uint32_t id, uint8_t home, uint8_t kind, bool preroll)
 {
     struct sfu_track *t = track_find(w, id);
     if (t || home == w->index || home >= w->sfu->worker_count)
@@ -48,8 +47,47 @@ struct sfu_track *track_image(struct sfu_worker *w, uint32_t id, uint8_t home, u
     if (!t)
         return NULL;
     t->home = home;
-    tell_home(t, MAIL_IMAGE_ADD, 0);
+    tell_home(t, MAIL_IMAGE_ADD, 0, preroll);
     return t;
+}
+
+/* The track itself if it lives on this worker, else its image, made when the first subscriber here wants it.
+ */
+struct sfu_track *track_image(struct sfu_worker *w, uint32_t id, uint8_t home, uint8_t kind)
+{
+    return image(w, id, home, kind, false);
+}
+
+/* The same of a microphone; an image that is new gets what its home has of the last STAGE_PREROLL_US first.
+ */
+struct sfu_track *track_image_preroll(struct sfu_worker *w, uint32_t id, uint8_t home)
+{
+    return image(w, id, home, KIND_AUDIO, true);
+}
+
+/* A track of no publisher's, for a slot. */
+struct sfu_track *track_slot(struct sfu_worker *w, uint32_t id)
+{
+    return track_find(w, id) ? NULL : track_make(w, id, KIND_AUDIO);
+}
+
+/* What came of a microphone in the last STAGE_PREROLL_US, oldest first: to the slot here that it feeds, or to
+ * another worker (-1: here). */
+void track_preroll(struct sfu_track *t, int worker)
+{
+    const struct sfu_stream *s = t->streams[0];
+    struct sfu_worker *w = t->worker;
+    if (!s || !s->history.count)
+        return;
+    for (int64_t seq = s->history.highest - SFU_HISTORY_AUDIO + 1; seq <= s->history.highest; seq++) {
+        struct packet *p = history_get(&s->history, seq, w->now_us);
+        if (!p || p->recv_us < w->now_us - STAGE_PREROLL_US)
+            continue;
+        if (worker < 0)
+            slot_input(t, p);
+        else
+            worker_ring_push(w, (unsigned)worker, p);
+    }
 }
 
 /* ---- streams ---- */
@@ -123,8 +161,10 @@ void track_del_sub(struct sfu_track *t, struct sfu_sub *s)
 
 void track_unused(struct sfu_track *t)
 {
-    if (!t->peer && !t->sub_count) {
-        tell_home(t, MAIL_IMAGE_DEL, 0);
+    if (t->slot) {
+        slot_listeners(t->slot);
+    } else if (!t->peer && !t->sub_count && !t->feeds) {
+        tell_home(t, MAIL_IMAGE_DEL, 0, false);
         track_remove(t);
     }
 }
@@ -132,6 +172,8 @@ void track_unused(struct sfu_track *t)
 void track_fan_out(struct sfu_track *t, struct packet *p)
 {
     release_burst(t, p);
+    if (t->feeds)
+        slot_input(t, p);
     for (uint64_t left = t->images; left; left &= left - 1)
         worker_ring_push(t->worker, (unsigned)__builtin_ctzll(left), p);
 }
@@ -158,6 +200,8 @@ void track_reset_subs(struct sfu_track *t, int64_t now_us)
     release_track(t);
     for (size_t i = 0; i < t->sub_count; i++)
         sub_reset(t->subs[i], now_us);
+    if (t->feeds)
+        slot_restart(t->feeds);
     tell_images(t, MAIL_IMAGE_RESET);
 }
 
@@ -168,6 +212,8 @@ void track_restart_stream(struct sfu_track *t, unsigned index)
     for (size_t i = 0; i < t->sub_count; i++)
         if (t->subs[i]->current == (int)index)
             sub_restart(t->subs[i]);
+    if (t->feeds)
+        slot_restart(t->feeds);
 }
 
 /* ---- key frames ---- */
@@ -183,7 +229,7 @@ void track_key_frame(struct sfu_track *t, unsigned index, int64_t now_us)
         if (!image || now_us - image->pli_us < SFU_TICK_US)
             return;
         image->pli_us = now_us;
-        tell_home(t, MAIL_KEY_FRAME, index);
+        tell_home(t, MAIL_KEY_FRAME, index, false);
         return;
     }
     struct sfu_stream *s = t->streams[index];
@@ -200,6 +246,8 @@ void track_key_frame(struct sfu_track *t, unsigned index, int64_t now_us)
 
 void track_tick(struct sfu_track *t, int64_t now_us)
 {
+    if (t->slot)
+        return;
     for (size_t i = 0; i < t->sub_count; i++)
         sub_retarget(t->subs[i], now_us);
     for (unsigned i = 0; i < t->stream_count; i++) {
@@ -248,13 +296,19 @@ static void track_add(struct sfu_worker *w, const struct sfu_command *c)
     t->section = c->track_add.section;
     transport_extmap_add(p->transport, &t->section.extmap);
     bind_declared(t);
+    stage_join(t, c->stage);
 }
 
 /* The track that this is the image of has ended. */
 void track_gone(struct sfu_track *t)
 {
-    for (size_t n = t->sub_count; n > 0; n--)
-        sub_remove(t->subs[0]); /* the last one takes the image along */
+    if (t->feeds)
+        slot_lost(t->feeds);
+    if (!t->sub_count)
+        track_unused(t);
+    else
+        for (size_t n = t->sub_count; n > 0; n--)
+            sub_remove(t->subs[0]); /* the last one takes the image along */
 }
 
 /* A track with its subscriptions, here and elsewhere; or an image that nobody needs any more. */
@@ -263,6 +317,9 @@ void track_remove(struct sfu_track *t)
     struct sfu_worker *w = t->worker;
     while (t->peer && t->sub_count)
         sub_remove(t->subs[0]);
+    stage_leave(t);
+    if (t->feeds)
+        slot_lost(t->feeds);
     if (t->peer)
         ingest_forget_track(t->peer, t);
     tell_images(t, MAIL_TRACK_GONE);
@@ -291,5 +348,7 @@ void track_command(struct sfu_worker *w, const struct sfu_command *c)
     if (t->muted == c->muted)
         return;
     t->muted = c->muted;
+    if (t->muted)
+        stage_silence(t);
     track_reset_subs(t, w->now_us);
 }

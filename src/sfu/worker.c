@@ -405,6 +405,7 @@ static void tick(struct wheel_timer *t, int64_t now_us)
     {
         track_tick(track, now_us);
     }
+    stages_tick(w, now_us);
     release_tick(w);
     publish_stats(w);
     sfu_flush_events(w);
@@ -557,6 +558,7 @@ static void say_goodbye(void *arg)
     {
         peer_remove(p, true);
     }
+    stages_done(w);
     tcp_drop_all(w);
     loop_stop(w->loop);
 }

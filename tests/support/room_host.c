@@ -263,6 +263,9 @@ static void host_post(void *arg, const struct sfu_command *c)
     case SFU_SUB_SET:
         on_sub(h, c);
         break;
+    case SFU_STAGE_ADD:
+    case SFU_STAGE_REMOVE:
+        break;
     }
 }
 
