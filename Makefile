@@ -164,8 +164,11 @@ $(foreach t,$(TOOL_SRC),$(eval $(call program_rule,$(t:%.c=$(B)/%),$(t:%.c=$(B)/
 $(eval $(call program_rule,$(B)/$(NET_LINK),$(B)/obj/$(NET_LINK).o,\
     $(B)/lib/support.a $(call archives,$(call link_line,$(NET_LINK).c)),))
 # a bench program also links the parts in folders of bench/ that it calls
-$(foreach t,$(BENCH_SRC:bench/%.c=%),$(eval $(call program_rule,$(call bench_bin,$(t)),$(B)/obj/bench/$(t).o,\
-    $(B)/lib/bench.a $(call archives,$(call link_line,bench/$(t).c)),)))
+$(foreach t,$(filter-out net,$(BENCH_SRC:bench/%.c=%)),$(eval $(call program_rule,$(call bench_bin,$(t)),\
+    $(B)/obj/bench/$(t).o,$(B)/lib/bench.a $(call archives,$(call link_line,bench/$(t).c)),)))
+# the network scenarios are those of the tests, with their helpers
+$(eval $(call program_rule,$(B)/bench/net,$(B)/obj/bench/net.o,\
+    $(B)/lib/support.a $(call archives,$(call link_line,bench/net.c)),-lcmocka))
 
 # ---- fuzz targets: clang, their own objects ---------------------------------------
 FB          := $(B)/fuzz
@@ -235,7 +238,11 @@ bench: deps
 bench-compare: deps deps-bench
 	@$(MAKE) --no-print-directory -j$$(nproc) all bench-programs
 	@B=$(B) bench/compare --results bench/results.json --plot bench/cpu-per-packet.svg $(ARGS)
-.PHONY: bench-programs bench-compare
+# what viewers see on bad networks, in virtual time: bench/net.json and the plots in bench/net/
+bench-net: deps-test deps-bench
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/bench/net
+	@B=$(B) bench/net/run
+.PHONY: bench-programs bench-compare bench-net
 bench-programs: $(BENCH)
 
 clean:

@@ -451,6 +451,11 @@ void net_sender_start(struct net_sender *s, double at_s)
     s->report_us = at_us + 100000;
 }
 
+void net_sender_stop(struct net_sender *s)
+{
+    s->frame_us = s->audio_us = s->report_us = INT64_MAX;
+}
+
 void net_sender_free(struct net_sender *s)
 {
     free(s);

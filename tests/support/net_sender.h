@@ -77,7 +77,7 @@ struct net_sender {
     uint32_t voice, camera;                    /* tracks; 0: none */
     struct net_stream streams[NET_LAYERS + 1]; /* the last one is the voice's */
     int64_t frame_us, audio_us, report_us, key_us;
-    bool key_wanted, stopped;
+    bool key_wanted;
     unsigned phase; /* of the temporal layers */
     uint8_t voice_before[NET_PAYLOAD_MAX];
     uint16_t voice_before_len;
@@ -99,6 +99,7 @@ extern const struct net_sender_options net_sender_720p;
 /* A peer that publishes; tracks are announced at once, media flows from net_begin on (start_s later). */
 struct net_sender *net_sender_add(struct net_world *w, unsigned worker, const struct net_sender_options *o);
 void net_sender_start(struct net_sender *s, double at_s);
+void net_sender_stop(struct net_sender *s); /* nothing new; what is asked for is still sent again */
 void net_sender_free(struct net_sender *s);
 
 /* Reads a tag at an offset of a payload. false: there is none. */

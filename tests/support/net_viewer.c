@@ -27,6 +27,13 @@
 
 extern int64_t virtual_now_us;
 
+/* A path that consent ran out for takes nothing. */
+static void rtcp_send(struct net_viewer *v, const uint8_t *data, size_t len)
+{
+    if (rtc_client_path(&v->peer->client))
+        rtc_client_rtcp(&v->peer->client, data, len);
+}
+
 /* ---- NACK ---- */
 
 static void nack_send(struct net_view *s, const uint16_t *seqs, size_t n)
@@ -37,7 +44,7 @@ static void nack_send(struct net_view *s, const uint16_t *seqs, size_t n)
         return;
     s->nacks += (unsigned)n;
     (void)rtcp_nack_write(&w, OUR_SSRC, s->ssrc, seqs, n);
-    rtc_client_rtcp(&s->viewer->peer->client, buf, w.len);
+    rtcp_send(s->viewer, buf, w.len);
 }
 
 static void pli_send(struct net_view *s, int64_t now_us)
@@ -45,7 +52,7 @@ static void pli_send(struct net_view *s, int64_t now_us)
     uint8_t buf[64];
     struct writer w = writer_of(buf, sizeof buf);
     rtcp_pli_write(&w, OUR_SSRC, s->ssrc);
-    rtc_client_rtcp(&s->viewer->peer->client, buf, w.len);
+    rtcp_send(s->viewer, buf, w.len);
     s->pli_us = now_us;
     s->plis++;
 }
@@ -222,11 +229,17 @@ static void on_sent(void *arg, const uint8_t *d, size_t len, bool dropped)
     uint32_t ssrc = (uint32_t)d[8] << 24 | (uint32_t)d[9] << 16 | (uint32_t)d[10] << 8 | d[11];
     if (dropped)
         queue_note(v, virtual_now_us, -1);
-    for (unsigned i = 0; i < v->view_count; i++)
-        if (v->views[i].ssrc == ssrc) {
-            v->views[i].server_sent++;
-            v->views[i].server_dropped += dropped;
-        }
+    for (unsigned i = 0; i < v->view_count; i++) {
+        struct net_view *s = &v->views[i];
+        if (s->ssrc != ssrc)
+            continue;
+        int64_t seq = seq_unwrap(&s->server_unwrap, (uint16_t)(d[2] << 8 | d[3]));
+        if (s->server_seen[(uint64_t)seq % NET_SEEN] == seq)
+            continue; /* sound without RTX comes again as it was */
+        s->server_seen[(uint64_t)seq % NET_SEEN] = seq;
+        s->server_sent++;
+        s->server_dropped += dropped;
+    }
 }
 
 static void on_rtcp(void *arg, const uint8_t *data, size_t len)
@@ -266,7 +279,7 @@ static void feedback_run(struct net_viewer *v, int64_t now_us)
         struct writer w = writer_of(buf, sizeof buf);
         more = twcc_recorder_write(&v->recorder, &w, OUR_SSRC, OUR_SSRC, now_us) && v->recorder.pending;
         if (w.len && !w.bad)
-            rtc_client_rtcp(&v->peer->client, buf, w.len);
+            rtcp_send(v, buf, w.len);
     }
     double elapsed_s = (double)(now_us - v->window_us) / 1e6;
     if (elapsed_s > 0)
@@ -289,7 +302,7 @@ static void reports_run(struct net_viewer *v, int64_t now_us)
         n += v->views[i].stats_known && receiver_stats_report(&v->views[i].stats, now_us, &reports[n]);
     rtcp_rr_write(&w, OUR_SSRC, reports, n);
     if (n)
-        rtc_client_rtcp(&v->peer->client, buf, w.len);
+        rtcp_send(v, buf, w.len);
     v->report_us = now_us + REPORT_US;
 }
 
@@ -430,6 +443,7 @@ static struct net_view *view_add(struct net_viewer *v, struct net_sender *s, boo
         .newest = -1,
         .told_layer = -1};
     memset(view->seen, 0xff, sizeof view->seen);
+    memset(view->server_seen, 0xff, sizeof view->server_seen);
     net_video_init(&view->video);
     c.sub_add.track_worker = s->peer->worker;
     c.sub_add.kind = is_video ? KIND_VIDEO : KIND_AUDIO;
@@ -535,6 +549,18 @@ double net_viewer_estimate_mean(const struct net_viewer *v, double from_s, doubl
     for (size_t i = 0; i < v->sample_count; i++)
         if (v->samples[i].at_s > from_s && v->samples[i].at_s <= to_s) {
             sum += v->samples[i].estimate_bps;
+            n++;
+        }
+    return n ? sum / (double)n : 0;
+}
+
+double net_viewer_layer_mean(const struct net_viewer *v, double from_s, double to_s)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < v->sample_count; i++)
+        if (v->samples[i].at_s > from_s && v->samples[i].at_s <= to_s) {
+            sum += v->samples[i].layer;
             n++;
         }
     return n ? sum / (double)n : 0;

@@ -38,8 +38,10 @@ struct net_view {
     struct net_video video;
     struct net_neteq sound;
     /* of the server, by datagrams it sent */
-    uint64_t server_sent, server_dropped; /* dropped: by the link's queue */
-    int64_t server_delay_us;              /* longest time in the server, of sound that arrived */
+    uint64_t server_sent, server_dropped; /* packets, for the first time; dropped: by the link's queue */
+    struct seq_unwrap server_unwrap;
+    int64_t server_seen[NET_SEEN];
+    int64_t server_delay_us; /* longest time in the server, of sound that arrived */
     uint32_t newest_tag;
     /* counted */
     uint64_t packets, again, useless; /* useless: came again, and was there already */
@@ -94,5 +96,7 @@ double net_viewer_queue_over_s(const struct net_viewer *v, double from_s, double
 double net_viewer_loss(const struct net_viewer *v, double from_s, double to_s); /* by the link's queue */
 double net_viewer_estimate_min(const struct net_viewer *v, double from_s, double to_s);
 double net_viewer_estimate_mean(const struct net_viewer *v, double from_s, double to_s);
+/* Of the first video; nothing shown counts as -1. */
+double net_viewer_layer_mean(const struct net_viewer *v, double from_s, double to_s);
 
 #endif
