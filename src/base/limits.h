@@ -256,6 +256,12 @@
 #define STAGE_HOLD_US      2000000 /* one who speaks on keeps the slot this long, however loud others are */
 #define STAGE_LOUDER_DB    6       /* then who is twice as loud may take it */
 #define STAGE_CHALLENGE_MS 120     /* after speaking this long, inside the pre-roll; a cough is shorter */
+/* ---- allocation of bandwidth ---- */
+#define SFU_ALLOCATE_US       200000  /* a subscriber that is short of it is looked at this often */
+#define SFU_ALLOCATE_REST_US  1000000 /* and one that has all it wants: rates of layers drift */
+#define SFU_ALLOCATE_SLICE_US 500     /* a round spends so much on it: half a millisecond that media wait */
+#define SFU_ALLOCATE_NEXT_US  2000    /* and goes on with the rest this much later */
+#define SFU_ALLOCATED_US      2000000 /* rates are told to control at most this often */
 
 /* ---- control, api, start and stop ---- */
 #define HUB_ADDRESSES_US 10000000 /* interfaces are looked at this often: VPNs and DHCP change them */

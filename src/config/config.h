@@ -85,10 +85,12 @@ struct config {
 
         /* loopback candidates; auto: with --dev, or where there is no other address */
         enum config_switch loopback;
-        bool ipv6;             /* IPv6 candidates */
-        int workers;           /* 0: one for each processor we may use */
-        int buffer_bytes;      /* socket buffer asked for, each way */
-        int connect_timeout_s; /* from the join to ICE and DTLS being up */
+        bool ipv6;                 /* IPv6 candidates */
+        int workers;               /* 0: one for each processor we may use */
+        int buffer_bytes;          /* socket buffer asked for, each way */
+        int connect_timeout_s;     /* from the join to ICE and DTLS being up */
+        int subscriber_limit_kbps; /* of media to one subscriber, whatever its path carries; 0: none */
+        bool pause_video; /* of those who say nothing about it: video that their path does not carry */
 
         enum config_srtp srtp_backend; /* the library that encrypts media */
     } rtc;

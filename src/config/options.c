@@ -38,6 +38,8 @@ const struct config_option config_options[] = {
     {"rtc",    "workers",                     CONFIG_INT,    AT(rtc.workers),                      "0",       0, CONFIG_WORKERS_MAX, NULL},
     {"rtc",    "buffer_bytes",                CONFIG_INT,    AT(rtc.buffer_bytes),                 "16777216", 64 * KIB, 256 * MIB, NULL},
     {"rtc",    "connect_timeout_s",           CONFIG_INT,    AT(rtc.connect_timeout_s),            "20",      1, 300, NULL},
+    {"rtc",    "subscriber_limit_kbps",       CONFIG_INT,    AT(rtc.subscriber_limit_kbps),        "0",       0, 10000000, NULL},
+    {"rtc",    "pause_video",                 CONFIG_BOOL,   AT(rtc.pause_video),                  "true",    0, 0, NULL},
     {"rtc",    "srtp_backend",                CONFIG_CHOICE, AT(rtc.srtp_backend),                 "auto",    0, 0, SRTP_BACKENDS},
     {"room",   "auto_create",                 CONFIG_BOOL,   AT(room.auto_create),                 "true",    0, 0, NULL},
     {"room",   "empty_timeout_s",             CONFIG_INT,    AT(room.empty_timeout_s),             "300",     0, 30 * DAY, NULL},

@@ -35,6 +35,8 @@ struct room_peer {
     uint32_t *ssrcs;           /* every SSRC ever used for sending: none is used twice (nonce law) */
     size_t ssrc_count, ssrc_cap;
     struct sfu_event last_quality;
+    bool allocation_known;
+    struct sfu_peer_allocated allocated; /* as last heard */
 };
 
 /* A subscriber and a track. */
@@ -53,6 +55,9 @@ struct subscription {
     int8_t want;               /* enum video_quality that its viewer wants, counted in the track; -1: none */
     int8_t layer;              /* forwarded at present, counted in the track; -1: none */
     uint8_t short_rounds;      /* quality reports in a row that found less than the viewer wants */
+    bool ever_paused;          /* the client was told of a pause some time */
+    bool allocation_known;
+    struct sfu_sub_allocated allocated; /* as last heard */
 };
 
 /* What a subscriber said of a track, known or not. */
@@ -106,6 +111,7 @@ struct participant_private {
     bool spoke; /* somebody was told of it */
     int64_t level_us;
     int64_t simulate_until_us;
+    int64_t capacity_bps; /* a client's test: its path is taken to carry no more; 0: none */
     enum connection_quality quality;
     float score;
     float pictures_short; /* points: what it misses of what it asked for */
@@ -245,6 +251,13 @@ void choices_expire(struct participant *p, int64_t now_us);
 void choices_forget(const struct track *t);
 void choices_done(struct participant *p);
 void permissions_done(struct participant *p);
+
+/* ---- bandwidth.c ---- */
+void bandwidth_event(struct room_server *rs, const struct sfu_event *e);
+void bandwidth_announce(struct room_peer *peer); /* the media side has just heard of the peer */
+void bandwidth_forget(struct subscription *s);   /* the media side forgets it */
+void bandwidth_snapshot(struct participant *to); /* after a resume */
+void bandwidth_layers(const struct room_track *t, const struct sfu_section *s, struct sfu_announced *ret);
 
 /* ---- peer.c ---- */
 struct room_peer *peer_new(struct participant *p, enum peer_target target);

@@ -244,6 +244,7 @@ void participant_resumed(struct participant *p)
     participant_snapshot(p);
     quality_news(p);
     speakers_snapshot(p);
+    bandwidth_snapshot(p);
     demand_renew(p);
     if (!p->single_connection)
         negotiation_offer(p, true);

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "room/track.h"
 #include "room/types.h"
+#include "sfu/event.h"
 
 struct room;
 struct participant;
@@ -226,5 +227,25 @@ struct track *participant_find_track(struct participant *p, const char *track_si
 
 /* Pretends for tests of clients: this participant speaks at level for so many seconds. */
 void participant_simulate_speaker(struct participant *p, unsigned seconds);
+/* The same: its network carries no more than this, bit/s; 0 ends it. */
+void participant_simulate_bandwidth(struct participant *p, int64_t capacity_bps);
+
+/* ---- what it receives, and why no more ---- */
+
+struct participant_reception {
+    const struct track *track;
+    const struct track_settings *settings;     /* what the viewer said; NULL: nothing */
+    bool bound;                                /* there is a section for it */
+    bool live;                                 /* a packet was forwarded */
+    bool codec_failed;                         /* the client cannot decode it */
+    const struct sfu_sub_allocated *allocated; /* as the media side told last; NULL: nothing yet */
+};
+
+/* Calls fn for each subscription; what it is given is valid during the call. */
+void participant_receives(
+    const struct participant *p, void (*fn)(void *arg, const struct participant_reception *r), void *arg);
+
+/* The bandwidth to it, and what of it is in use. false: the media side has said nothing yet. */
+bool participant_allocated(const struct participant *p, struct sfu_peer_allocated *ret);
 
 #endif

@@ -241,6 +241,8 @@ void peer_announce(struct room_peer *peer, const struct sdp_result *result)
         set_remote(peer, result, &c);
         rs->host.post(rs->host.arg, &c);
     }
+    if (c.type == SFU_PEER_ADD)
+        bandwidth_announce(peer);
     peer->added = true;
     peer->fresh = peer->restarting = false;
     if (!peer->data_added)

@@ -243,6 +243,10 @@ void room_server_event(struct room_server *rs, const struct sfu_event *e)
     case SFU_EVENT_SUB_LAYER:
         sub_event(rs, e);
         return;
+    case SFU_EVENT_SUB_ALLOCATED:
+    case SFU_EVENT_PEER_ALLOCATED:
+        bandwidth_event(rs, e);
+        return;
     case SFU_EVENT_PEER_REMOVED:
     case SFU_EVENT_DATA_OPEN:
     case SFU_EVENT_STAGE_SLOT:

@@ -233,6 +233,7 @@ void subscription_stop(struct subscription *s)
     s->number = 0;
     s->live = false;
     quality_layer(s, -1);
+    bandwidth_forget(s);
 }
 
 void subscription_end(struct subscription *s)
@@ -297,7 +298,7 @@ static int8_t wanted_layer(
     const struct participant *p, const struct track *t, const struct track_settings *set)
 {
     const struct track_desc *d = &t->desc;
-    if (!t->simulcast || d->layer_count < 2)
+    if (d->layer_count < 2)
         return -1;
     if (!set)
         return p->adaptive_stream ? 0 : -1;
@@ -325,9 +326,15 @@ void subscription_apply(struct subscription *s)
         .peer = s->subscriber->subscriber->number,
         .track = s->track->id,
         .sub = s->number};
-    c.sub_set.paused = set && set->disabled;
+    c.sub_set.disabled = set && set->disabled;
     c.sub_set.max_layer = wanted_layer(s->subscriber, s->track, set);
     c.sub_set.max_fps = set && set->fps < 255 ? (uint8_t)set->fps : 0;
+    if (set) {
+        c.sub_set.width = set->width;
+        c.sub_set.height = set->height;
+        c.sub_set.priority = set->priority;
+        c.sub_set.pinned = set->priority == 1; /* the protocol has no other word for it */
+    }
     rs->host.post(rs->host.arg, &c);
 }
 

@@ -319,7 +319,7 @@ static void describe_codec(struct room_track *t, const struct sdp_section_result
     t->t.simulcast = s->n_rids > 1 || s->ssrc_simulcast;
 }
 
-static void announce_track(struct room_track *t, const struct sdp_section_result *s)
+static void announce_track(const struct room_track *t, const struct sdp_section_result *s)
 {
     struct room_server *rs = t->t.publisher->room->server;
     struct sfu_command c = {
@@ -328,6 +328,7 @@ static void announce_track(struct room_track *t, const struct sdp_section_result
     c.track_add.kind = (uint8_t)t->t.desc.kind;
     c.track_add.encrypted = t->t.desc.encryption != 0;
     c.track_add.muted = t->t.desc.muted || t->t.server_muted;
+    bandwidth_layers(t, &c.track_add.section, &c.track_add.announced);
     rs->host.post(rs->host.arg, &c);
 }
 
@@ -482,6 +483,25 @@ enum request_reason participant_update_audio(
     return REQUEST_OK;
 }
 
+static void scale_layers(
+    struct track_layer *layers, uint8_t n, uint32_t old_w, uint32_t old_h, uint32_t width, uint32_t height)
+{
+    for (uint8_t i = 0; old_w && old_h && i < n; i++) {
+        layers[i].width = (uint32_t)((uint64_t)layers[i].width * width / old_w);
+        layers[i].height = (uint32_t)((uint64_t)layers[i].height * height / old_h);
+    }
+}
+
+/* The media side is told what is announced of it by now. */
+static void announce_again(const struct room_track *t)
+{
+    const struct sdp_result *result = t->t.published ? t->peer->result : NULL;
+    for (unsigned i = 0; result && i < result->n_sections; i++)
+        if (result->sections[i].mid && strcmp(result->sections[i].mid, t->t.mid) == 0 &&
+            result->sections[i].n_codecs)
+            announce_track(t, &result->sections[i]);
+}
+
 enum request_reason participant_update_video(
     struct participant *p, const char *track_sid, uint32_t width, uint32_t height)
 {
@@ -490,8 +510,13 @@ enum request_reason participant_update_video(
         return REQUEST_NOT_FOUND;
     if (t->desc.kind != TRACK_VIDEO)
         return REQUEST_INVALID_REQUEST;
+    scale_layers(t->desc.layers, t->desc.layer_count, t->desc.width, t->desc.height, width, height);
+    for (uint8_t i = 0; i < t->desc.codec_count; i++)
+        scale_layers(t->desc.codecs[i].layers, t->desc.codecs[i].layer_count, t->desc.width, t->desc.height,
+            width, height);
     t->desc.width = width;
     t->desc.height = height;
+    announce_again(track_private(t));
     touch(track_private(t));
     participant_changed(p, true);
     return REQUEST_OK;

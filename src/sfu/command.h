@@ -13,6 +13,7 @@
 #define SFU_MID_MAX     17 /* RFC 8843 sets no bound; browsers use one to three characters */
 #define SFU_CODECS_MAX  24 /* payload types of a section the media side looks at */
 #define SFU_RIDS_MAX    4
+#define SFU_LAYERS_MAX  4  /* announced layers of a track: browsers send three */
 #define SFU_WORKERS_MAX 64 /* the worker is the first character of the ICE user name: 64 ice-chars */
 
 /* A codec of a section: payload types as this peer numbers them. */
@@ -41,6 +42,17 @@ struct sfu_section {
     } ssrcs[SFU_RIDS_MAX];
 };
 
+/* What a publisher said of its video beforehand. */
+struct sfu_announced {
+    bool screen;         /* a screen share: before cameras, and sharp rather than smooth */
+    uint8_t layer_count; /* 0: nothing is known */
+    struct {
+        uint16_t width, height; /* 0: not said */
+        uint32_t bitrate_bps;   /* 0: not said */
+    } layers[SFU_LAYERS_MAX]; /* lowest first: simulcast layers by their place in the section, or spatial ones
+                               */
+};
+
 /* Where the server can be reached, for descriptions. */
 struct sfu_candidate {
     struct addr addr; /* with the port of the worker */
@@ -53,6 +65,7 @@ enum sfu_command_type {
     SFU_PEER_RESTART, /* peer: ICE restart, new credentials on both sides */
     SFU_PEER_REMOVE,  /* peer: close it (DTLS close_notify); its tracks and subscriptions end too */
     SFU_PEER_DATA,    /* peer: SCTP was negotiated */
+    SFU_PEER_SET,     /* peer: what holds for its subscriptions together */
     SFU_TRACK_ADD,    /* track: peer publishes a section (again: the section changed) */
     SFU_TRACK_REMOVE,
     SFU_TRACK_MUTE, /* track: forward or not; the publisher says it is muted */
@@ -93,6 +106,7 @@ struct sfu_command {
             uint8_t kind;   /* enum track_kind: 0 audio, 1 video */
             bool encrypted; /* end-to-end: payload is opaque */
             bool muted;
+            struct sfu_announced announced;
         } track_add; /* TRACK_ADD */
         struct {
             uint8_t track_worker; /* where the track lives */
@@ -111,10 +125,19 @@ struct sfu_command {
             uint32_t slots[SFU_SLOTS_MAX]; /* numbers of the tracks that are subscribed to */
         } stage_add;                       /* STAGE_ADD */
         struct {
-            bool paused;
-            int8_t max_layer; /* highest spatial layer wanted, 0 lowest; -1: no limit */
-            uint8_t max_fps;  /* 0: no limit */
-        } sub_set;            /* SUB_SET */
+            bool disabled;          /* the viewer wants none of it at present */
+            bool pinned;            /* before everything else */
+            int8_t max_layer;       /* highest spatial layer wanted, 0 lowest; -1: no limit */
+            uint8_t max_fps;        /* 0: no limit */
+            uint32_t width, height; /* of the viewer's picture; both 0: not said */
+            uint32_t priority;      /* 1 the highest; 0: not said, behind those */
+        } sub_set;                  /* SUB_SET */
+        struct {
+            bool never_pause; /* the client cannot be told of pauses: lowest layers go even if they do not fit
+                               */
+            int64_t
+                capacity_bps; /* take its path to carry no more, for tests of clients; 0: what it carries */
+        } peer_set;           /* PEER_SET */
         bool muted;           /* TRACK_MUTE */
     };
 };

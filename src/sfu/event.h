@@ -6,18 +6,22 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "rtp/payload.h"
+#include "sfu/allocate.h"
 
 enum sfu_event_type {
-    SFU_EVENT_PEER_STATE,   /* peer */
-    SFU_EVENT_PEER_REMOVED, /* peer: its resources are gone */
-    SFU_EVENT_PEER_QUALITY, /* peer: once in QUALITY_INTERVAL_US while connected */
-    SFU_EVENT_TRACK_LIVE,   /* track: first packet of the track; also when its codec changed */
-    SFU_EVENT_TRACK_LEVEL,  /* track: audio level over the last window, each SPEAKER_INTERVAL_US while it
-                               speaks */
-    SFU_EVENT_SUB_LIVE,     /* sub, track: first packet forwarded */
-    SFU_EVENT_SUB_LAYER,    /* sub, track: another layer is forwarded, or none fits */
-    SFU_EVENT_DATA_OPEN,    /* peer: _reliable and _lossy are open */
-    SFU_EVENT_STAGE_SLOT,   /* stage, track: a slot has another voice; track 0: none */
+    SFU_EVENT_PEER_STATE,     /* peer */
+    SFU_EVENT_PEER_REMOVED,   /* peer: its resources are gone */
+    SFU_EVENT_PEER_QUALITY,   /* peer: once in QUALITY_INTERVAL_US while connected */
+    SFU_EVENT_TRACK_LIVE,     /* track: first packet of the track; also when its codec changed */
+    SFU_EVENT_TRACK_LEVEL,    /* track: audio level over the last window, each SPEAKER_INTERVAL_US while it
+                                 speaks */
+    SFU_EVENT_SUB_LIVE,       /* sub, track: first packet forwarded */
+    SFU_EVENT_SUB_LAYER,      /* sub, track: another layer is forwarded, or none fits */
+    SFU_EVENT_SUB_ALLOCATED,  /* sub, track: which layer it gets of the bandwidth, or why no more, changed */
+    SFU_EVENT_PEER_ALLOCATED, /* peer: its bandwidth, or what of it is in use, changed; at most each
+                                 SFU_ALLOCATED_US */
+    SFU_EVENT_DATA_OPEN,      /* peer: _reliable and _lossy are open */
+    SFU_EVENT_STAGE_SLOT,     /* stage, track: a slot has another voice; track 0: none */
 };
 
 enum sfu_peer_state {
@@ -26,6 +30,28 @@ enum sfu_peer_state {
     SFU_PEER_DISCONNECTED, /* nothing heard for a while; may come back */
     SFU_PEER_FAILED,       /* nothing heard for too long, or DTLS failed */
     SFU_PEER_CLOSED,       /* the other side sent close_notify */
+};
+
+/* What a subscription gets of its subscriber's bandwidth. */
+struct sfu_sub_allocated {
+    int8_t spatial, temporal;    /* to be forwarded; -1: nothing */
+    int8_t forwarded;            /* spatial layer that goes at this moment; -1: none */
+    uint8_t spatials, temporals; /* layers that there are */
+    bool paused;                 /* for want of bandwidth */
+    enum allocate_why why;       /* no more than that */
+    uint16_t width, height;      /* of spatial, as announced; 0: unknown */
+    int64_t cost_bps;            /* of what is to be forwarded, as measured */
+    int64_t next_bps; /* what the next step would add; 0: there is none, or not for want of bandwidth */
+};
+
+struct sfu_peer_allocated {
+    int64_t estimate_bps; /* what the path carries */
+    int64_t limit_bps;    /* configured; 0: none */
+    int64_t audio_bps;    /* of what is allocated */
+    int64_t total_bps;    /* allocated */
+    int64_t wanted_bps;   /* all that viewers want, with room to spare; 0: it goes already */
+    int64_t next_bps;     /* the same for the cheapest step more; 0: none waits */
+    uint32_t paused;      /* videos, for want of bandwidth */
 };
 
 struct sfu_event {
@@ -59,6 +85,8 @@ struct sfu_event {
             uint32_t stage;
             uint8_t slot;
         } stage_slot;
+        struct sfu_sub_allocated sub_allocated;
+        struct sfu_peer_allocated peer_allocated;
     };
 };
 

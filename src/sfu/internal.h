@@ -15,6 +15,7 @@
 #include "net/udp.h"
 #include "rtp/frame.h"
 #include "rtp/history.h"
+#include "rtp/layers.h"
 #include "rtp/nack.h"
 #include "rtp/receiver_stats.h"
 #include "rtp/rewrite.h"
@@ -86,6 +87,14 @@ struct sfu_track {
     bool burst_due;    /* ready: in worker->due, not in worker->gather */
     struct list ready; /* in one of the two while there is a burst */
     int64_t newest_us;
+    /* what there is to choose from (allocation.c) */
+    struct sfu_announced announced;
+    struct allocate_track layers;
+    uint32_t layer_bytes[ALLOCATE_SPATIAL][ALLOCATE_TEMPORAL]; /* on the wire, since the last tick */
+    int64_t layer_us[ALLOCATE_SPATIAL];                        /* newest packet of each; 0: none came */
+    uint32_t layers_seen;                                      /* bits */
+    bool layers_news;                                          /* one has begun since the last tick */
+    bool image_simulcast;                                      /* of an image: the track at home is so */
     /* speech, windows of ROOM_SPEAKERS_US */
     int64_t window_us;
     uint32_t window_active_ms, window_ms;
@@ -150,6 +159,14 @@ struct sfu_sub {
     uint32_t own_peer, slot_epoch, slot_ptime;
     int64_t slot_lead_us;
     char cname[33];
+    /* what the viewer wants, and what it gets of the bandwidth (allocation.c) */
+    struct allocate_sub wish;
+    struct layers_want want; /* as sub_want was told last */
+    bool wanted;             /* it was */
+    /* as control was told last */
+    int64_t told_us, told_bps;
+    enum allocate_why told_why;
+    int8_t told_forwarded;
 };
 
 /* How an SSRC of a publisher is known. */
@@ -205,7 +222,10 @@ struct sfu_peer {
     uint32_t jitter_ms;
     struct sfu_data *data; /* NULL: no data channels */
     bool data_started, removed;
-    uint8_t handshakes_waiting; /* of its datagrams, in the worker's queue */
+    bool never_pause;                  /* as struct allocate_input */
+    int64_t capacity_bps;              /* the path is taken to carry no more; 0: what it carries */
+    struct sfu_allocation *allocation; /* NULL: it subscribes to nothing */
+    uint8_t handshakes_waiting;        /* of its datagrams, in the worker's queue */
     uint64_t bytes_in, bytes_out;
 };
 
@@ -229,7 +249,8 @@ enum mail_kind {
     MAIL_IMAGE_DEL,
     MAIL_KEY_FRAME,    /* an image's subscriber needs a key frame of `stream` */
     MAIL_CLOCK,        /* a sender report came */
-    MAIL_IMAGE_RESET,  /* the track was muted or unmuted at home */
+    MAIL_IMAGE_RESET,  /* the track was muted (flag) or unmuted at home, or its codec changed */
+    MAIL_IMAGE_SET,    /* what was announced of the track; flag: simulcast */
     MAIL_TRACK_GONE,   /* the track ended at home */
     MAIL_RING,         /* look at the rings */
     MAIL_STAGE_REPORT, /* to a stage's home, `track` being the stage's number: voices of a worker */
@@ -245,6 +266,7 @@ struct worker_mail {
     union {
         struct sfu_command command;
         struct rtp_clock clock;
+        struct sfu_announced announced;
         struct {
             int fd;
             struct addr remote, local;
@@ -337,6 +359,9 @@ struct sfu_worker {
     int64_t send_us;           /* the time of the present batch */
     struct sfu_events *events; /* to be told to control; NULL: nothing */
     bool events_due;           /* at the end of this round; otherwise with the next tick */
+    struct list allocations;   /* struct sfu_allocation, of every subscriber */
+    struct list allocate_due;  /* those whose turn it is */
+    struct wheel_timer allocate_timer;
     struct log_limit limit, overflow_limit;
     struct sfu_stats stats;     /* this thread's; published by tick */
     pthread_mutex_t stats_lock; /* guards published, taken once a tick */
@@ -402,6 +427,7 @@ void track_remove(struct sfu_track *t);
 void track_unused(struct sfu_track *t);
 void track_gone(struct sfu_track *t);
 void track_tell(struct sfu_worker *w, unsigned worker, enum mail_kind kind, uint32_t track);
+void track_describe(struct sfu_track *t, unsigned worker);
 struct sfu_stream *track_stream(struct sfu_track *t, unsigned index);
 void track_fan_out(struct sfu_track *t, struct packet *p);
 void track_key_frame(struct sfu_track *t, unsigned stream, int64_t now_us);
@@ -458,6 +484,25 @@ void slot_listeners(struct sfu_slot *slot);
 void slot_input(struct sfu_track *from, struct packet *p);
 void slot_deliver(struct sfu_sub *s, struct packet *pkt);
 const struct rtp_clock *slot_clock(const struct sfu_sub *s);
+void sub_want(struct sfu_sub *s, struct layers_want want, int64_t now_us);
+
+/* ---- allocation.c ---- */
+void allocation_init(struct sfu_worker *w);
+/* Who is due, every SFU_TICK_US; and runs for them, at the end of each round. */
+void allocation_tick(struct sfu_worker *w, int64_t now_us);
+void allocation_run(struct sfu_worker *w);
+/* This peer is due: a probe succeeded, its estimate fell, its path came. */
+void allocation_wake(struct sfu_peer *p);
+void allocation_peer_set(struct sfu_peer *p, const struct sfu_command *c);
+void allocation_track_set(struct sfu_track *t, const struct sfu_announced *announced);
+void allocation_track_restart(struct sfu_track *t);
+void allocation_track_tick(struct sfu_track *t, int64_t now_us);
+/* A packet of the track, before it is handed to subscribers; bytes as receivers will get it. Once a packet.
+ */
+void allocation_count(struct sfu_track *t, const struct sfu_packet *m, size_t bytes, int64_t now_us);
+bool allocation_sub_add(struct sfu_sub *s, bool disabled); /* false: no memory */
+void allocation_sub_del(struct sfu_sub *s);
+void allocation_sub_set(struct sfu_sub *s, const struct sfu_command *c);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);

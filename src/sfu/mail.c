@@ -13,6 +13,7 @@ static void command(struct sfu_worker *w, struct worker_mail *m)
     case SFU_PEER_RESTART:
     case SFU_PEER_REMOVE:
     case SFU_PEER_DATA:
+    case SFU_PEER_SET:
         peer_command(w, c, m->data);
         return;
     case SFU_TRACK_ADD:
@@ -50,6 +51,7 @@ static void image_add(struct sfu_worker *w, const struct worker_mail *m)
     if (m->flag)
         track_preroll(t, m->from);
     t->images |= 1ull << m->from;
+    track_describe(t, m->from);
     for (unsigned i = 0; i < t->stream_count; i++) { /* what its sender reports said so far */
         if (!t->streams[i] || !t->streams[i]->clock.valid)
             continue;
@@ -102,8 +104,17 @@ void mail_handle(struct sfu_worker *w, struct worker_mail *m)
         return;
     case MAIL_IMAGE_RESET:
         t = track_find(w, m->track);
-        if (t && !t->peer)
+        if (t && !t->peer) {
+            t->muted = m->flag;
             track_reset_subs(t, w->now_us);
+        }
+        return;
+    case MAIL_IMAGE_SET:
+        t = track_find(w, m->track);
+        if (t && !t->peer) {
+            t->image_simulcast = m->flag;
+            allocation_track_set(t, &m->announced);
+        }
         return;
     case MAIL_TRACK_GONE:
         t = track_find(w, m->track);

@@ -253,6 +253,9 @@ void peer_command(struct sfu_worker *w, const struct sfu_command *c, struct sfu_
     case SFU_PEER_REMOVE:
         peer_remove(p, true);
         return;
+    case SFU_PEER_SET:
+        allocation_peer_set(p, c);
+        break;
     case SFU_PEER_DATA:
         if (p->data) {
             data_stop(data);

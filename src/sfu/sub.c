@@ -64,7 +64,6 @@ static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
     s->rtx_ssrc = c->sub_add.rtx_ssrc;
     s->kind = c->sub_add.kind;
     s->encrypted = c->sub_add.encrypted;
-    s->paused = c->sub_add.paused;
     s->max_layer = -1;
     s->own_peer = c->sub_add.own_peer;
     s->section = c->sub_add.section;
@@ -84,7 +83,9 @@ static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
     if (s->track->slot)
         slot_listeners(s->track->slot);
     transport_extmap_add(p->transport, &s->section.extmap);
-    sub_retarget(s, w->now_us);
+    s->paused = true; /* until it is known what goes */
+    if (!allocation_sub_add(s, c->sub_add.paused))
+        sub_remove(s);
 }
 
 void sub_remove(struct sfu_sub *s)
@@ -95,6 +96,7 @@ void sub_remove(struct sfu_sub *s)
     HASH_DELETE(hh, w->subs, s);
     HASH_DELETE(by_ssrc, s->peer->subs, s);
     track_del_sub(s->track, s);
+    allocation_sub_del(s);
     if (tx) {
         srtp_tx_remove_ssrc(tx, s->ssrc);
         if (s->rtx_ssrc)
@@ -246,6 +248,20 @@ void sub_input(struct sfu_sub *s, struct packet *pkt)
 
 /* ---- commands ---- */
 
+void sub_want(struct sfu_sub *s, struct layers_want want, int64_t now_us)
+{
+    s->max_layer = want.stream;
+    if (want.stream < 0 && !s->paused) {
+        s->paused = true;
+        rewrite_pause(&s->rewrite);
+        s->current = s->target = -1;
+        tell_layer(s);
+    } else {
+        s->paused = want.stream < 0;
+        sub_retarget(s, now_us);
+    }
+}
+
 void sub_command(struct sfu_worker *w, const struct sfu_command *c)
 {
     if (c->type == SFU_SUB_ADD) {
@@ -260,14 +276,5 @@ void sub_command(struct sfu_worker *w, const struct sfu_command *c)
         sub_remove(s);
         return;
     }
-    s->max_layer = c->sub_set.max_layer;
-    if (c->sub_set.paused && !s->paused) {
-        s->paused = true;
-        rewrite_pause(&s->rewrite);
-        s->current = s->target = -1;
-        tell_layer(s);
-    } else {
-        s->paused = c->sub_set.paused;
-        sub_retarget(s, w->now_us);
-    }
+    allocation_sub_set(s, c);
 }

@@ -22,6 +22,7 @@ static struct sfu_track *track_make(struct sfu_worker *w, uint32_t id, uint8_t k
     t->home = w->index;
     list_init(&t->of_peer);
     list_init(&t->ready);
+    allocation_track_restart(t);
     HASH_ADD_INT(w->tracks, id, t);
     return t;
 }
@@ -185,7 +186,22 @@ void track_tell(struct sfu_worker *w, unsigned worker, enum mail_kind kind, uint
         return;
     m->track = track;
     m->from = w->index;
+    if (kind == MAIL_IMAGE_RESET)
+        m->flag = track_find(w, track)->muted;
     sfu_mail(w->sfu, worker, m);
+}
+
+/* Tells a worker that has an image what is known of the track beforehand. */
+void track_describe(struct sfu_track *t, unsigned worker)
+{
+    struct worker_mail *m = sfu_mail_new(MAIL_IMAGE_SET, 0);
+    if (!m)
+        return;
+    m->track = t->id;
+    m->from = t->worker->index;
+    m->flag = t->section.rid_count > 1 || t->section.ssrc_count > 1;
+    m->announced = t->announced;
+    sfu_mail(t->worker->sfu, worker, m);
 }
 
 static void tell_images(struct sfu_track *t, enum mail_kind kind)
@@ -198,6 +214,7 @@ static void tell_images(struct sfu_track *t, enum mail_kind kind)
 void track_reset_subs(struct sfu_track *t, int64_t now_us)
 {
     release_track(t);
+    allocation_track_restart(t);
     for (size_t i = 0; i < t->sub_count; i++)
         sub_reset(t->subs[i], now_us);
     if (t->feeds)
@@ -248,6 +265,7 @@ void track_tick(struct sfu_track *t, int64_t now_us)
 {
     if (t->slot)
         return;
+    allocation_track_tick(t, now_us);
     for (size_t i = 0; i < t->sub_count; i++)
         sub_retarget(t->subs[i], now_us);
     for (unsigned i = 0; i < t->stream_count; i++) {
@@ -297,6 +315,9 @@ static void track_add(struct sfu_worker *w, const struct sfu_command *c)
     transport_extmap_add(p->transport, &t->section.extmap);
     bind_declared(t);
     stage_join(t, c->stage);
+    allocation_track_set(t, &c->track_add.announced);
+    for (uint64_t left = t->images; left; left &= left - 1)
+        track_describe(t, (unsigned)__builtin_ctzll(left));
 }
 
 /* The track that this is the image of has ended. */

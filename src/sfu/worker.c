@@ -364,6 +364,7 @@ static void after_round(void *arg)
     struct sfu_worker *w = arg;
     w->stats.wakeups++;
     worker_flush_rings(w);
+    allocation_run(w); /* before packets of this round go where they no longer should */
     release_run(w);
     if (w->events_due)
         sfu_flush_events(w);
@@ -406,6 +407,7 @@ static void tick(struct wheel_timer *t, int64_t now_us)
         track_tick(track, now_us);
     }
     stages_tick(w, now_us);
+    allocation_tick(w, now_us);
     release_tick(w);
     publish_stats(w);
     sfu_flush_events(w);
@@ -464,6 +466,7 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
     }
     loop_set_after(w->loop, after_round, w);
     release_init(w);
+    allocation_init(w);
     wheel_timer_init(&w->tick, tick, w);
     wheel_set(loop_wheel(w->loop), &w->tick, w->now_us + SFU_TICK_US);
     *ret = w;

@@ -155,7 +155,8 @@ static int read_request(struct join *in, const char *value, const char **why)
     if (c) {
         j->auto_subscribe = c->auto_subscribe;
         j->adaptive_stream = c->adaptive_stream;
-        j->allow_pause = c->has_subscriber_allow_pause_case && c->subscriber_allow_pause;
+        if (c->has_subscriber_allow_pause_case)
+            j->allow_pause = c->subscriber_allow_pause;
     }
     const Livekit__ClientInfo *info = r->client_info;
     if (info) {
@@ -230,7 +231,7 @@ static int read_query(struct join *in, struct http_request *req, bool validating
     struct participant_join *j = &in->j;
     j->auto_subscribe = query_bool(req, "auto_subscribe", true);
     j->adaptive_stream = query_bool(req, "adaptive_stream", false);
-    j->allow_pause = query_bool(req, "subscriber_allow_pause", false);
+    j->allow_pause = query_bool(req, "subscriber_allow_pause", j->allow_pause);
     j->protocol = query_int(req, "protocol");
     j->client_protocol = query_int(req, "client_protocol");
     query_capabilities(in, req);
@@ -263,6 +264,7 @@ static int read_all(struct join *in, struct http_request *req, bool v1, bool val
     if (status)
         return status;
     from_token(in);
+    in->j.allow_pause = in->signal->cfg->rtc.pause_video;
     const char *value = http_request_query(req, "join_request");
     if (value || v1)
         status = read_request(in, value, why);

@@ -296,6 +296,9 @@ static void simulate(struct session *se, const Livekit__SimulateScenario *q)
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_LEAVE_REQUEST_FULL_RECONNECT:
         participant_evict(p, LEAVE_UNKNOWN, LEAVE_RECONNECT, false);
         break;
+    case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_SUBSCRIBER_BANDWIDTH:
+        participant_simulate_bandwidth(p, q->subscriber_bandwidth);
+        break;
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME:
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME_NO_MESSAGES:
         if (m)
@@ -308,7 +311,6 @@ static void simulate(struct session *se, const Livekit__SimulateScenario *q)
                     LIVEKIT__SIMULATE_SCENARIO__SCENARIO_DISCONNECT_SIGNAL_ON_RESUME_NO_MESSAGES);
         break;
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_SWITCH_CANDIDATE_PROTOCOL: /* the client acts by itself */
-    case LIVEKIT__SIMULATE_SCENARIO__SCENARIO_SUBSCRIBER_BANDWIDTH:
     case LIVEKIT__SIMULATE_SCENARIO__SCENARIO__NOT_SET:
     default:
         break;

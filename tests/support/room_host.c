@@ -199,9 +199,10 @@ static void on_sub(struct host *h, const struct sfu_command *c)
         return;
     }
     s->set = true;
-    s->paused = c->sub_set.paused;
+    s->paused = c->sub_set.disabled;
     s->max_layer = c->sub_set.max_layer;
     s->max_fps = c->sub_set.max_fps;
+    s->wish = *c;
 }
 
 static void on_track(struct host *h, const struct sfu_command *c)
@@ -248,6 +249,9 @@ static void host_post(void *arg, const struct sfu_command *c)
         break;
     case SFU_PEER_DATA:
         on_data(h, c);
+        break;
+    case SFU_PEER_SET:
+        live(h, c->peer, MEDIA_PEER)->never_pause = c->peer_set.never_pause;
         break;
     case SFU_TRACK_ADD:
         on_track_add(h, c);

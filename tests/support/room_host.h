@@ -17,7 +17,7 @@ struct media {
     uint32_t peer;  /* of tracks and subscriptions */
     uint32_t track; /* of subscriptions */
     /* peers */
-    bool remote_known, data, opens_channels, dtls_client;
+    bool remote_known, data, opens_channels, dtls_client, never_pause;
     unsigned restarts;
     struct sfu_ice_credentials ice;
     char fingerprint[160];
@@ -32,6 +32,7 @@ struct media {
     bool set, paused;
     int8_t max_layer;
     uint8_t max_fps;
+    struct sfu_command wish; /* the newest SFU_SUB_SET */
 };
 
 struct host_name {

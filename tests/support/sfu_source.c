@@ -120,7 +120,7 @@ void source_unsubscribe(struct sfu_rig_peer *p, uint32_t sub)
 void source_wants(struct sfu_rig_peer *p, uint32_t sub, bool paused, int max_layer)
 {
     struct sfu_command c = {.type = SFU_SUB_SET, .worker = p->worker, .peer = p->id, .sub = sub};
-    c.sub_set.paused = paused;
+    c.sub_set.disabled = paused;
     c.sub_set.max_layer = (int8_t)max_layer;
     sfu_rig_post(p->rig, &c);
 }
