@@ -8,9 +8,10 @@
 #define PACKET_CONTROL_SIZE  160   /* bytes of per-packet state: struct rtp_packet, and what sfu/ adds */
 #define POOL_CHUNK_PACKETS   512   /* packets a pool grows by: about 1 MiB */
 #define POOL_PACKETS_MAX     65536 /* packets of one worker's pool: about 120 MiB, then input is dropped */
-#define UDP_BATCH_MAX        64    /* datagrams of one recvmmsg or sendmmsg */
-#define TCP_PENDING_MAX      256   /* TCP connections without a first frame; then the oldest one is closed */
-#define TCP_PENDING_ADDR_MAX 32 /* of one address (IPv6: one /64), an office behind a NAT joining at once */
+#define HUGE_BLOCK_MAX       16384 /* bytes of a small block of huge pages: what a receiver's state consists of */
+#define UDP_BATCH_MAX        64  /* datagrams of one recvmmsg or sendmmsg */
+#define TCP_PENDING_MAX      256 /* TCP connections without a first frame; then the oldest one is closed */
+#define TCP_PENDING_ADDR_MAX 32  /* of one address (IPv6: one /64), an office behind a NAT joining at once */
 #define TCP_FIRST_FRAME_US   5000000      /* for the first frame; it takes a round trip */
 #define TCP_QUEUE_MAX        (256 * 1024) /* bytes waiting for one connection: half a second of 4 Mbit/s */
 #define TCP_SEND_BUFFER                                                                                      \

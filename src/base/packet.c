@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "base/huge.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POISON 1
@@ -57,7 +58,7 @@ void packet_pool_free(struct packet_pool *p)
         return; /* somebody still holds packets: memory lost is better than memory shared */
     for (struct chunk *c = p->chunks, *next; c; c = next) {
         next = c->next;
-        free(c);
+        huge_free(c, sizeof *c);
     }
     free(p);
 }
@@ -66,7 +67,7 @@ static int pool_grow(struct packet_pool *p)
 {
     if (p->made >= p->max)
         return 0;
-    struct chunk *c = malloc(sizeof *c);
+    struct chunk *c = huge_alloc(sizeof *c);
     if (!c)
         return 0;
     size_t left = p->max - p->made;

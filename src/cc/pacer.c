@@ -2,7 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include "base/huge.h"
 #include "base/prefetch.h"
 
 struct pacer_chunk {
@@ -24,7 +24,7 @@ void pacer_pool_done(struct pacer_pool *pool)
     while (pool->chunks) {
         struct pacer_chunk *c = pool->chunks;
         pool->chunks = c->next;
-        free(c); /* lint: malloc: once a pool */
+        huge_free(c, sizeof *c);
     }
     pool->free = NULL;
     pool->made = 0;
@@ -34,7 +34,7 @@ static bool pool_grow(struct pacer_pool *pool)
 {
     if (pool->made + PACER_CHUNK_ITEMS > pool->max)
         return false;
-    struct pacer_chunk *c = aligned_alloc(CACHE_LINE, sizeof *c); /* lint: malloc: kept for good */
+    struct pacer_chunk *c = huge_alloc(sizeof *c);
     if (!c)
         return false;
     c->next = pool->chunks;

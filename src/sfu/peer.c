@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/huge.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "sfu/internal.h"
@@ -169,11 +170,11 @@ static void set_remote(struct sfu_peer *p, const struct sfu_command *c)
 
 static void peer_add(struct sfu_worker *w, const struct sfu_command *c)
 {
-    struct sfu_peer *p = calloc(1, sizeof *p);
+    struct sfu_peer *p = huge_alloc(sizeof *p);
     struct ice_credentials local = local_of(c);
     if (!p || transport_new(w->stun, w->sfu->config.dtls, &local, c->remote.ice.remote_ufrag, &callbacks, p,
                   w->now_us, &p->transport)) {
-        free(p);
+        huge_free(p, sizeof *p);
         peer_failed(w, c->peer, "out of memory");
         return;
     }
@@ -220,7 +221,7 @@ void peer_remove(struct sfu_peer *p, bool say_goodbye)
     struct sfu_event e = {.type = SFU_EVENT_PEER_REMOVED, .peer = p->id};
     sfu_emit(w, &e);
     transport_free(p->transport);
-    free(p);
+    huge_free(p, sizeof *p);
 }
 
 static void peer_restart(struct sfu_peer *p, const struct sfu_command *c)

@@ -1,6 +1,7 @@
 /* Subscriptions: which packets of a track go to a peer, and what they are called there. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/huge.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/strbuf.h"
@@ -24,11 +25,16 @@ static void read_codecs(struct sfu_sub *s)
     s->twcc = s->twcc && s->section.extmap.id_of[RTP_EXT_TWCC];
 }
 
+static size_t slot_count(const struct sfu_sub *s)
+{
+    return s->kind == KIND_VIDEO ? SFU_REWRITE_VIDEO : SFU_REWRITE_AUDIO;
+}
+
 static bool make_memory(struct sfu_sub *s)
 {
-    size_t slots = s->kind == KIND_VIDEO ? SFU_REWRITE_VIDEO : SFU_REWRITE_AUDIO;
+    size_t slots = slot_count(s);
     uint32_t rate = s->section.codec_count ? s->section.codecs[0].clock_hz : 90000;
-    s->slots = calloc(slots, sizeof *s->slots);
+    s->slots = huge_alloc(slots * sizeof *s->slots);
     if (!s->slots || rewrite_init(&s->rewrite, s->slots, slots, (uint16_t)rand_u32(), rand_u32(), rate))
         return false;
     bool rtx = false;
@@ -43,10 +49,10 @@ static bool make_memory(struct sfu_sub *s)
 
 static void sub_free(struct sfu_sub *s)
 {
-    free(s->slots);
+    huge_free(s->slots, slot_count(s) * sizeof *s->slots);
     free(s->stored);
     free(s->repairs);
-    free(s);
+    huge_free(s, sizeof *s);
 }
 
 static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
@@ -55,7 +61,7 @@ static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
     HASH_FIND_INT(w->peers, &c->peer, p);
     if (!p)
         return;
-    struct sfu_sub *s = calloc(1, sizeof *s);
+    struct sfu_sub *s = huge_alloc(sizeof *s);
     if (!s)
         return;
     s->id = c->sub;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include "base/huge.h"
 #include "base/log.h"
 #include "net/clock.h"
 #include "net/demux.h"
@@ -32,7 +33,7 @@ static void path_ref_free(struct sfu_worker *w, struct path_ref *r)
 {
     HASH_DELETE(hh, w->paths, r);
     list_del(&r->of_peer);
-    free(r);
+    huge_free(r, sizeof *r);
 }
 
 static struct tcp_ref *conn_find(struct sfu_worker *w, uint32_t number)
@@ -80,7 +81,7 @@ void worker_path_set(struct sfu_peer *p, const struct path *path, bool added)
         return;
     if (r)
         path_ref_free(w, r);
-    r = calloc(1, sizeof *r);
+    r = huge_alloc(sizeof *r);
     if (!r)
         return;
     r->key = key_of(&path->remote, path->conn);
@@ -452,7 +453,7 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
         w->loop = loop_new();
         w->pool = packet_pool_new(POOL_PACKETS_MAX);
         w->stun = ice_stun_new();
-        w->egress = calloc(1, sizeof *w->egress);
+        w->egress = huge_alloc(sizeof *w->egress);
         err = w->loop && w->pool && w->stun && w->egress ? 0 : -ENOMEM;
     }
     if (!err) {
@@ -510,7 +511,7 @@ void worker_free(struct sfu_worker *w)
     packet_pool_free(w->pool);
     pthread_mutex_destroy(&w->stats_lock);
     free(w->events);
-    free(w->egress);
+    huge_free(w->egress, sizeof *w->egress);
     free(w);
 }
 

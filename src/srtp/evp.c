@@ -1,8 +1,8 @@
 /* The OpenSSL back end, for machines that libipsec-mb does not know. */
 #include <openssl/evp.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include "base/huge.h"
 #include "srtp/backend.h"
 #include "srtp/open.h"
 
@@ -66,13 +66,13 @@ static void tx_free(void *state)
     EVP_CIPHER_CTX_free(tx->rtp.cipher);
     EVP_CIPHER_CTX_free(tx->rtcp.cipher);
     explicit_bzero(tx, sizeof *tx);
-    free(tx);
+    huge_free(tx, sizeof *tx);
 }
 
 static int tx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, void **ret)
 {
     struct srtp_session rtp, rtcp;
-    struct tx *tx = calloc(1, sizeof *tx);
+    struct tx *tx = huge_alloc(sizeof *tx);
     if (!tx)
         return -ENOMEM;
     tx->profile = p;
@@ -242,7 +242,7 @@ static void rx_free(void *state)
     EVP_CIPHER_CTX_free(rx->rtp.key); /* wipes its keys */
     EVP_CIPHER_CTX_free(rx->rtcp.key);
     explicit_bzero(rx, sizeof *rx);
-    free(rx);
+    huge_free(rx, sizeof *rx);
 }
 
 static int rx_open_init(struct srtp_open *o, enum srtp_profile p, const struct srtp_session *s)
@@ -256,7 +256,7 @@ static int rx_open_init(struct srtp_open *o, enum srtp_profile p, const struct s
 static int rx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, void **ret)
 {
     struct srtp_session rtp, rtcp;
-    struct rx *rx = calloc(1, sizeof *rx);
+    struct rx *rx = huge_alloc(sizeof *rx);
     if (!rx)
         return -ENOMEM;
     int r = srtp_session_derive(p, key, salt, &rtp, &rtcp);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/huge.h"
 #include "srtp/ipsecmb.h"
 
 #define CM_RUN       64  /* AES-CM packets handed over at once: four passes over 16 lanes */
@@ -234,15 +235,14 @@ static int tx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, 
     bool is_cm = p == SRTP_PROFILE_AES128_CM_SHA1_80;
     size_t size = is_cm ? sizeof(struct cm_tx) : sizeof(struct gcm_tx);
     struct srtp_session rtp, rtcp;
-    struct tx *tx = aligned_alloc(IPSECMB_LINE, size);
+    struct tx *tx = huge_alloc(size);
     if (!tx)
         return -ENOMEM;
     int r = srtp_session_derive(p, key, salt, &rtp, &rtcp);
     if (r < 0) {
-        free(tx);
+        huge_free(tx, size);
         return r;
     }
-    memset(tx, 0, size);
     tx->size = size;
     tx->profile = p;
     if (is_cm) {
@@ -263,8 +263,9 @@ static int tx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *salt, 
 static void tx_free(void *state)
 {
     struct tx *tx = state;
-    explicit_bzero(tx, tx->size);
-    free(tx);
+    size_t size = tx->size;
+    explicit_bzero(tx, size);
+    huge_free(tx, size);
 }
 
 static int tx_ssrc_add(void *tx, uint32_t ssrc, void **ret)

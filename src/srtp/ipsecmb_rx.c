@@ -8,8 +8,8 @@
 #include "srtp/ipsecmb.h"
 #include <openssl/crypto.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include "base/huge.h"
 #include "srtp/open.h"
 
 struct rx {
@@ -94,10 +94,9 @@ int srtp_ipsecmb_rx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *
     bool is_cm = p == SRTP_PROFILE_AES128_CM_SHA1_80;
     size_t size = is_cm ? sizeof(struct cm_rx) : sizeof(struct gcm_rx);
     struct srtp_session rtp, rtcp;
-    struct rx *rx = aligned_alloc(IPSECMB_LINE, size);
+    struct rx *rx = huge_alloc(size);
     if (!rx)
         return -ENOMEM;
-    memset(rx, 0, size);
     rx->size = size;
     int r = srtp_session_derive(p, key, salt, &rtp, &rtcp);
     if (r == 0 && is_cm)
@@ -117,8 +116,9 @@ int srtp_ipsecmb_rx_new(enum srtp_profile p, const uint8_t *key, const uint8_t *
 void srtp_ipsecmb_rx_free(void *state)
 {
     struct rx *rx = state;
-    explicit_bzero(rx, rx->size);
-    free(rx);
+    size_t size = rx->size;
+    explicit_bzero(rx, size);
+    huge_free(rx, size);
 }
 
 int srtp_ipsecmb_rx_rtp(

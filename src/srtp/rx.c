@@ -1,6 +1,6 @@
 #include <errno.h>
-#include <stdlib.h>
 #include "base/cursor.h"
+#include "base/huge.h"
 #include "srtp/backend.h"
 #include "srtp/table.h"
 #include "srtp/window.h"
@@ -29,12 +29,12 @@ int srtp_rx_new_with(const struct srtp_backend *b, enum srtp_profile profile, co
 {
     if (!b || !b->supports(profile))
         return -EINVAL;
-    struct srtp_rx *rx = calloc(1, sizeof *rx);
+    struct srtp_rx *rx = huge_alloc(sizeof *rx);
     if (!rx)
         return -ENOMEM;
     int r = b->rx_new(profile, key, salt, &rx->state);
     if (r < 0) {
-        free(rx);
+        huge_free(rx, sizeof *rx);
         return r;
     }
     rx->backend = b;
@@ -69,7 +69,7 @@ static void stream_free(struct srtp_rx *rx, struct rx_stream *s)
     (void)srtp_table_del(&rx->streams, s->ssrc);
     stream_unlink(rx, s);
     rx->backend->rx_ssrc_del(rx->state, s->ssrc);
-    free(s);
+    huge_free(s, sizeof *s);
 }
 
 /* A stream for an SSRC that has just proved genuine; the one silent for longest gives way. */
@@ -79,9 +79,9 @@ static struct rx_stream *stream_add(struct srtp_rx *rx, uint32_t ssrc)
         stream_free(rx, rx->oldest);
         rx->stats.forgotten++;
     }
-    struct rx_stream *s = calloc(1, sizeof *s);
+    struct rx_stream *s = huge_alloc(sizeof *s);
     if (!s || srtp_table_set(&rx->streams, ssrc, s) < 0) {
-        free(s);
+        huge_free(s, sizeof *s);
         rx->backend->rx_ssrc_del(rx->state, ssrc);
         return NULL;
     }
@@ -97,11 +97,11 @@ void srtp_rx_free(struct srtp_rx *rx)
     while (rx->newest) {
         struct rx_stream *s = rx->newest;
         rx->newest = s->older;
-        free(s);
+        huge_free(s, sizeof *s);
     }
     srtp_table_done(&rx->streams);
     rx->backend->rx_free(rx->state);
-    free(rx);
+    huge_free(rx, sizeof *rx);
 }
 
 int srtp_rx_remove_ssrc(struct srtp_rx *rx, uint32_t ssrc)

@@ -1,6 +1,6 @@
 #include "srtp/table.h"
 #include <errno.h>
-#include <stdlib.h>
+#include "base/huge.h"
 
 #define SIZE_MIN 16
 
@@ -38,14 +38,15 @@ static int put(struct srtp_table *t, uint32_t ssrc, void *value)
 
 static int resize(struct srtp_table *t, size_t size)
 {
-    struct srtp_table bigger = {.slots = calloc(size, sizeof *t->slots), .size = size, .count = t->count};
+    struct srtp_table bigger = {
+        .slots = huge_alloc(size * sizeof *t->slots), .size = size, .count = t->count};
     if (!bigger.slots)
         return -ENOMEM;
     for (size_t i = 0; i < t->size; i++) {
         if (t->slots[i].value)
             (void)put(&bigger, t->slots[i].ssrc, t->slots[i].value);
     }
-    free(t->slots);
+    huge_free(t->slots, t->size * sizeof *t->slots);
     *t = bigger;
     return 0;
 }
@@ -85,6 +86,6 @@ void *srtp_table_del(struct srtp_table *t, uint32_t ssrc)
 
 void srtp_table_done(struct srtp_table *t)
 {
-    free(t->slots);
+    huge_free(t->slots, t->size * sizeof *t->slots);
     *t = (struct srtp_table){0};
 }

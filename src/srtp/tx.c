@@ -1,9 +1,9 @@
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/prefetch.h"
 #include "base/cursor.h"
 #include "base/hash.h"
+#include "base/huge.h"
 #include "srtp/backend.h"
 #include "srtp/table.h"
 #include "srtp/window.h"
@@ -54,12 +54,12 @@ int srtp_tx_new_with(const struct srtp_backend *b, enum srtp_profile profile, co
 
     if (!b || !b->supports(profile))
         return -EINVAL;
-    struct srtp_tx *tx = calloc(1, sizeof *tx);
+    struct srtp_tx *tx = huge_alloc(sizeof *tx);
     if (!tx)
         return -ENOMEM;
     int r = b->tx_new(profile, key, salt, &tx->state);
     if (r < 0) {
-        free(tx);
+        huge_free(tx, sizeof *tx);
         return r;
     }
     writer_bytes(&w, key, srtp_profile_key_len(profile));
@@ -83,11 +83,11 @@ void srtp_tx_free(struct srtp_tx *tx)
         return;
     for (size_t i = 0; i < tx->streams.size; i++) {
         if (tx->streams.slots[i].value != &retired)
-            free(tx->streams.slots[i].value);
+            huge_free(tx->streams.slots[i].value, sizeof(struct tx_stream));
     }
     srtp_table_done(&tx->streams);
     tx->backend->tx_free(tx->state);
-    free(tx);
+    huge_free(tx, sizeof *tx);
 }
 
 enum srtp_profile srtp_tx_profile(const struct srtp_tx *tx)
@@ -99,7 +99,7 @@ static int stream_add(struct srtp_tx *tx, uint32_t ssrc, struct tx_stream **ret)
 {
     if (tx->streams.count >= SRTP_TX_SSRCS_MAX)
         return -ENOSPC;
-    struct tx_stream *s = calloc(1, sizeof *s);
+    struct tx_stream *s = huge_alloc(sizeof *s);
     if (!s)
         return -ENOMEM;
     s->ssrc = ssrc;
@@ -109,7 +109,7 @@ static int stream_add(struct srtp_tx *tx, uint32_t ssrc, struct tx_stream **ret)
         r = -ENOMEM;
     }
     if (r < 0) {
-        free(s);
+        huge_free(s, sizeof *s);
         return r;
     }
     tx->stats.ssrcs++;
@@ -144,7 +144,7 @@ int srtp_tx_remove_ssrc(struct srtp_tx *tx, uint32_t ssrc)
     if (s) {
         tx->backend->tx_ssrc_del(tx->state, ssrc, s->stream);
         tx->stats.ssrcs--;
-        free(s);
+        huge_free(s, sizeof *s);
     }
     return 0;
 }

@@ -2,8 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/prefetch.h"
+#include "base/huge.h"
 #include "base/log.h"
+#include "base/prefetch.h"
 #include "base/rand.h"
 
 #define TWCC_SLOTS 2048 /* packets in flight: a second of 20 Mbit/s; a power of two */
@@ -34,7 +35,7 @@ struct transport {
     bool record_heard;                   /* during transport_dtls: there was one */
     int64_t now_us;
     uint32_t ssrc, media_ssrc;
-    struct twcc_recorder recorder;
+    struct twcc_recorder *recorder; /* allocated when the first numbered packet comes */
     struct twcc_sender sender;
     struct twcc_sent *sent; /* allocated when the first number is given */
     struct transport_stats stats;
@@ -139,7 +140,7 @@ int transport_new(struct ice_stun *stun, struct dtls_context *dtls, const struct
     const char *remote_ufrag, const struct transport_ops *ops, void *arg, int64_t now_us,
     struct transport **ret)
 {
-    struct transport *t = calloc(1, sizeof *t);
+    struct transport *t = huge_alloc(sizeof *t);
     if (!t)
         return -ENOMEM;
     t->ops = ops;
@@ -150,7 +151,6 @@ int transport_new(struct ice_stun *stun, struct dtls_context *dtls, const struct
     t->ssrc = rand_u32() | 1;
     ice_lite_init(&t->ice, local, remote_ufrag, now_us);
     rtp_extmap_init(&t->extmap);
-    twcc_recorder_init(&t->recorder);
     *ret = t;
     return 0;
 }
@@ -171,8 +171,9 @@ void transport_free(struct transport *t)
     dtls_session_free(t->dtls);
     srtp_rx_free(t->rx);
     srtp_tx_free(t->tx);
-    free(t->sent);
-    free(t);
+    free(t->recorder);
+    huge_free(t->sent, TWCC_SLOTS * sizeof *t->sent);
+    huge_free(t, sizeof *t);
 }
 
 static int add_fingerprint(struct dtls_session *dtls, const char *fingerprint, int64_t now_us)
@@ -352,6 +353,18 @@ static bool may_receive(struct transport *t, const struct path *path)
     return false;
 }
 
+/* Most peers only receive, and 16 KB are not for them. */
+static void record(struct transport *t, uint16_t seq, int64_t now_us)
+{
+    if (!t->recorder) {
+        t->recorder = malloc(sizeof *t->recorder); /* lint: malloc: once a transport that receives media */
+        if (!t->recorder)
+            return;
+        twcc_recorder_init(t->recorder);
+    }
+    twcc_recorder_input(t->recorder, seq, now_us);
+}
+
 void transport_rtp(struct transport *t, struct packet *p, int64_t now_us)
 {
     t->now_us = now_us;
@@ -372,7 +385,7 @@ void transport_rtp(struct transport *t, struct packet *p, int64_t now_us)
     bool newest = srtp_rx_highest(t->rx, h->ssrc, &highest) == 0 && index >= highest;
     heard(t, &p->path, newest, now_us);
     if (rtp_has(h, RTP_EXT_TWCC)) {
-        twcc_recorder_input(&t->recorder, h->twcc, now_us);
+        record(t, h->twcc, now_us);
         t->media_ssrc = h->ssrc;
     }
     t->ops->rtp(t->arg, p, now_us);
@@ -428,15 +441,20 @@ void transport_conn_closed(struct transport *t, uint32_t conn, int64_t now_us)
 
 /* ---- time ---- */
 
+static int64_t feedback_due(const struct transport *t)
+{
+    return t->recorder ? twcc_recorder_next_timeout(t->recorder) : INT64_MAX;
+}
+
 static void send_feedback(struct transport *t, int64_t now_us)
 {
     do {
         uint8_t buf[1200];
         struct writer w = writer_of(buf, sizeof buf);
-        if (!twcc_recorder_write(&t->recorder, &w, t->ssrc, t->media_ssrc, now_us) || w.bad)
+        if (!twcc_recorder_write(t->recorder, &w, t->ssrc, t->media_ssrc, now_us) || w.bad)
             return;
         transport_rtcp_send(t, buf, w.len);
-    } while (t->recorder.pending);
+    } while (t->recorder->pending);
 }
 
 void transport_timeout(struct transport *t, int64_t now_us)
@@ -446,7 +464,7 @@ void transport_timeout(struct transport *t, int64_t now_us)
         handle_ice(t, ice_lite_timeout(&t->ice, now_us), NULL);
     if (t->dtls && dtls_session_next_timeout_us(t->dtls) <= now_us)
         dtls_session_timeout(t->dtls, now_us);
-    if (twcc_recorder_next_timeout(&t->recorder) <= now_us)
+    if (feedback_due(t) <= now_us)
         send_feedback(t, now_us);
 }
 
@@ -454,7 +472,7 @@ int64_t transport_next_timeout(const struct transport *t)
 {
     int64_t next = ice_lite_next_timeout(&t->ice);
     int64_t dtls = t->dtls ? dtls_session_next_timeout_us(t->dtls) : INT64_MAX;
-    int64_t feedback = twcc_recorder_next_timeout(&t->recorder);
+    int64_t feedback = feedback_due(t);
     next = dtls < next ? dtls : next;
     return feedback < next ? feedback : next;
 }
@@ -474,9 +492,9 @@ struct srtp_tx *transport_tx(struct transport *t)
 uint16_t transport_twcc_next(struct transport *t, size_t size, int64_t now_us)
 {
     if (!t->sent) {
-        t->sent = calloc(TWCC_SLOTS, sizeof *t->sent); /* lint: malloc: once a transport that sends video */
+        t->sent = huge_alloc(TWCC_SLOTS * sizeof *t->sent);
         if (!t->sent || twcc_sender_init(&t->sender, t->sent, TWCC_SLOTS)) {
-            free(t->sent); /* lint: malloc: the same */
+            huge_free(t->sent, TWCC_SLOTS * sizeof *t->sent);
             t->sent = NULL;
             return 0;
         }
