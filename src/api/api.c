@@ -15,6 +15,8 @@ struct api *api_new(const struct api_config *c)
     int err = server_routes(a);
     if (!err)
         err = rooms_routes(a);
+    if (!err)
+        err = why_routes(a);
     if (err) {
         free(a);
         errno = -err;

@@ -1,5 +1,6 @@
 /* The REST API of the web client: rooms to make, look at and join, what a client must know of the server, and
- * its health. Bodies are JSON; every error is {"error":{"code":"snake_case","message":"A sentence."}}. */
+ * its health; and for administrators of a room (a token with roomAdmin) what somebody in it receives and why
+ * no more. Bodies are JSON; every error is {"error":{"code":"snake_case","message":"A sentence."}}. */
 #ifndef API_API_H
 #define API_API_H
 

@@ -27,4 +27,7 @@ int rooms_routes(struct api *a); /* 0 or -errno */
 /* ---- server.c ---- */
 int server_routes(struct api *a); /* 0 or -errno */
 
+/* ---- why.c ---- */
+int why_routes(struct api *a); /* 0 or -errno */
+
 #endif

@@ -320,7 +320,9 @@ void allocation_wake(struct sfu_peer *p)
 
 static int8_t forwarded_of(const struct sfu_sub *s)
 {
-    return (int8_t)s->current;
+    if (s->current < 0)
+        return -1;
+    return is_simulcast(s->track) ? (int8_t)s->current : s->wish.spatial;
 }
 
 static struct layers_want want_of(const struct sfu_sub *s)
@@ -387,11 +389,10 @@ static void tell_sub(struct sfu_sub *s, int64_t now_us)
 static void tell_peer(struct sfu_allocation *a, const struct allocate_input *in, int64_t now_us)
 {
     struct sfu_event e = {.type = SFU_EVENT_PEER_ALLOCATED, .peer = a->peer->id};
-    if (a->told_us && now_us - a->told_us < SFU_ALLOCATED_US)
-        return;
-    if (a->told_us && !differs(in->estimate_bps, a->told.peer_allocated.estimate_bps) &&
-        !differs(a->run.total_bps, a->told.peer_allocated.total_bps) &&
-        a->run.paused == a->told.peer_allocated.paused)
+    const struct sfu_peer_allocated *told = &a->told.peer_allocated;
+    bool drifts = now_us - a->told_us >= SFU_ALLOCATED_US && (differs(in->estimate_bps, told->estimate_bps) ||
+                                                                 differs(a->run.total_bps, told->total_bps));
+    if (a->told_us && !drifts && a->run.paused == told->paused)
         return;
     a->told_us = now_us;
     e.peer_allocated.estimate_bps = in->estimate_bps;
@@ -427,6 +428,7 @@ static void run(struct sfu_allocation *a, int64_t now_us)
     for (size_t i = 0; i < a->count; i++) {
         struct sfu_sub *s = sub_of(a->subs[i]);
         apply(s, now_us);
+        s->wish.forwarded = forwarded_of(s);
         tell_sub(s, now_us);
         a->open |= s->wish.why == ALLOCATE_KEY_FRAME || s->wish.next_bps;
     }

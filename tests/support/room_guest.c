@@ -115,6 +115,7 @@ int guest_try(struct host *h, const struct guest_options *o, struct guest **ret)
         .single_connection = !o->two_connections,
         .auto_subscribe = !o->manual,
         .adaptive_stream = o->adaptive,
+        .allow_pause = o->may_pause,
         .firefox = o->firefox,
         .no_signal = o->no_signal,
         .protocol = o->protocol,

@@ -59,7 +59,7 @@ struct guest_options {
     const char *identity, *room, *name, *metadata;
     const struct attribute *attributes;
     size_t attribute_count;
-    bool two_connections, manual, adaptive, firefox, may_not_create, no_signal;
+    bool two_connections, manual, adaptive, may_pause, firefox, may_not_create, no_signal;
     int protocol;
     enum participant_kind kind;
     struct permission permission;
