@@ -159,7 +159,18 @@
 #define NACK_REORDER_MAX_US 40000  /* and the longest one that reordering seen may bring about */
 #define RTCP_NACK_MAX       1024   /* numbers taken from one NACK block: four times what browsers send */
 #define RED_BLOCKS_MAX      8      /* blocks of a RED payload; browsers send two or three */
-#define REWRITE_SLOTS_VIDEO 1024   /* outgoing numbers remembered of a (receiver, track) */
+#define RED_DISTANCE_MAX    2      /* packets repeated in each that we make: bursts of two are mended */
+#define RED_BLOCK_MAX       1023   /* bytes of a repeated block: its length has ten bits */
+#define RED_BACK_MAX        16383  /* timestamp units that it may lie back: fourteen bits */
+#define RED_PAYLOAD_MAX     1100   /* bytes of a payload that we make: a packet fits every path */
+#define RED_LOSS_ONE        20 /* per mille of packets lost from which on one is repeated: concealment is heard */
+#define RED_LOSS_TWO        80 /* and two: one would leave 0.6 % */
+#define RED_WINDOW_PACKETS                                                                                   \
+    100 /* packets that loss is judged by, at least: one lost of them changes nothing */
+#define RED_WINDOW_US       1000000  /* and time */
+#define RED_WINDOW_MAX      100000   /* packets of one report: more is nonsense */
+#define RED_CALM_US         10000000 /* half the loss for this long: one less is repeated */
+#define REWRITE_SLOTS_VIDEO 1024     /* outgoing numbers remembered of a (receiver, track) */
 #define REWRITE_SLOTS_AUDIO 128
 #define REWRITE_EPOCHS      16  /* switches of source within those slots */
 #define DD_TEMPLATES_MAX    64  /* six-bit template ids */

@@ -50,6 +50,12 @@ enum config_switch {
     CONFIG_AUTO,
 };
 
+enum config_red {
+    CONFIG_RED_PASS, /* as publishers send it */
+    CONFIG_RED_AUTO, /* and made here for receivers that lose packets */
+    CONFIG_RED_OFF,  /* negotiated with nobody */
+};
+
 enum config_srtp {
     CONFIG_SRTP_AUTO,
     CONFIG_SRTP_IPSECMB,
@@ -94,6 +100,10 @@ struct config {
 
         enum config_srtp srtp_backend; /* the library that encrypts media */
     } rtc;
+
+    struct {
+        enum config_red red; /* redundant audio */
+    } audio;
 
     struct config_key *keys; /* at least one */
     size_t key_count;

@@ -10,6 +10,7 @@
 
 static const char *const SWITCHES[] = {"off", "on", "auto", NULL};
 static const char *const SRTP_BACKENDS[] = {"auto", "ipsecmb", "openssl", "libsrtp", NULL};
+static const char *const RED_MODES[] = {"pass", "auto", "off", NULL};
 static const char *const LEVELS[] = {"error", "warn", "info", "debug", NULL};
 
 #define KIB 1024
@@ -41,6 +42,7 @@ const struct config_option config_options[] = {
     {"rtc",    "subscriber_limit_kbps",       CONFIG_INT,    AT(rtc.subscriber_limit_kbps),        "0",       0, 10000000, NULL},
     {"rtc",    "pause_video",                 CONFIG_BOOL,   AT(rtc.pause_video),                  "true",    0, 0, NULL},
     {"rtc",    "srtp_backend",                CONFIG_CHOICE, AT(rtc.srtp_backend),                 "auto",    0, 0, SRTP_BACKENDS},
+    {"audio",  "red",                         CONFIG_CHOICE, AT(audio.red),                        "auto",    0, 0, RED_MODES},
     {"room",   "auto_create",                 CONFIG_BOOL,   AT(room.auto_create),                 "true",    0, 0, NULL},
     {"room",   "empty_timeout_s",             CONFIG_INT,    AT(room.empty_timeout_s),             "300",     0, 30 * DAY, NULL},
     {"room",   "departure_timeout_s",         CONFIG_INT,    AT(room.departure_timeout_s),         "20",      0, 30 * DAY, NULL},
@@ -133,7 +135,7 @@ static int set_text(char **field, const char *text, char *why)
 
 /* An enum has the size of an int here: GCC and clang on every ABI that Linux has, without -fshort-enums. */
 _Static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_switch) == sizeof(int) &&
-                   sizeof(enum config_srtp) == sizeof(int),
+                   sizeof(enum config_srtp) == sizeof(int) && sizeof(enum config_red) == sizeof(int),
     "enum size");
 
 static int set_choice(int *field, const struct config_option *o, const char *text, char *why)

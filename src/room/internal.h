@@ -139,7 +139,8 @@ struct room_track {
     uint8_t worker;
     struct room_peer *peer;
     enum sdp_codec_id codec;
-    uint32_t extra_codecs; /* SDP_CODEC_BITs that a receiver may get besides (Opus inside RED) */
+    uint32_t
+        extra_codecs; /* SDP_CODEC_BITs that a receiver may get besides (Opus inside RED, RED made of it) */
     char fmtp[128];
     int64_t published_us;
     struct track_demand demand;

@@ -281,7 +281,8 @@ static void decide_receive(struct participant *p, const struct sdp_media *m, str
     const struct track_desc *desc = desc_for_media(p, m);
     d->receive = p->permission.can_publish && (!desc || source_allowed(&p->permission, desc->source));
     if (m->kind == SDP_KIND_AUDIO) {
-        bool red = !desc || (!desc->disable_red && !desc->encryption);
+        bool red = p->room->server->cfg->audio.red != CONFIG_RED_OFF &&
+                   (!desc || (!desc->disable_red && !desc->encryption));
         d->prefer = red ? SDP_CODEC_RED : SDP_CODEC_OPUS;
         if (!red)
             d->codecs =

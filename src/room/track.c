@@ -304,11 +304,23 @@ static const struct sdp_bound_codec *codec_for(const struct room_track *t, const
     return &s->codecs[0];
 }
 
+/* What a receiver may get besides: the Opus inside RED; and RED, where it may be made for it. */
+static uint32_t extra_codecs(const struct room_track *t)
+{
+    const struct config *cfg = t->t.publisher->room->server->cfg;
+    if (t->t.desc.encryption)
+        return 0;
+    if (t->codec == SDP_CODEC_RED)
+        return SDP_CODEC_BIT(SDP_CODEC_OPUS);
+    bool made = t->codec == SDP_CODEC_OPUS && cfg->audio.red == CONFIG_RED_AUTO && !t->t.desc.disable_red;
+    return made ? SDP_CODEC_BIT(SDP_CODEC_RED) : 0;
+}
+
 static void describe_codec(struct room_track *t, const struct sdp_section_result *s)
 {
     const struct sdp_bound_codec *c = codec_for(t, s);
     t->codec = c->id;
-    t->extra_codecs = c->id == SDP_CODEC_RED && !t->t.desc.encryption ? SDP_CODEC_BIT(SDP_CODEC_OPUS) : 0;
+    t->extra_codecs = extra_codecs(t);
     text_copy(t->fmtp, sizeof t->fmtp, c->fmtp ? c->fmtp : "");
     text_copy(t->t.mime, sizeof t->t.mime, sdp_codec_mime(c->id));
     struct track_codec *own = &t->t.desc.codecs[0];

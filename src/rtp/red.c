@@ -46,3 +46,27 @@ int red_primary(const void *payload, size_t len, struct red_block *ret)
     *ret = r.blocks[r.count - 1];
     return 0;
 }
+
+int red_write(void *dst, size_t cap, uint8_t pt, const struct red_repeat *repeats, unsigned count,
+    const void *primary, size_t primary_len)
+{
+    size_t size = 1 + primary_len;
+    unsigned first = count;
+    if (size > cap || pt > 127)
+        return -EINVAL;
+    for (unsigned i = 0; i < count; i++)
+        if (!repeats[i].ts_back || repeats[i].ts_back > RED_BACK_MAX || repeats[i].len > RED_BLOCK_MAX)
+            return -EINVAL;
+    while (first > 0 && size + 4 + repeats[first - 1].len <= cap)
+        size += 4u + repeats[--first].len;
+    struct writer w = writer_of(dst, cap);
+    for (unsigned i = first; i < count; i++) {
+        writer_u8(&w, 0x80 | pt);
+        writer_u24(&w, (uint32_t)repeats[i].ts_back << 10 | repeats[i].len);
+    }
+    writer_u8(&w, pt);
+    for (unsigned i = first; i < count; i++)
+        writer_bytes(&w, repeats[i].data, repeats[i].len);
+    writer_bytes(&w, primary, primary_len);
+    return w.bad ? -EINVAL : (int)w.len;
+}

@@ -25,4 +25,17 @@ int red_parse(const void *payload, size_t len, struct red *ret);
 /* The primary block alone, for receivers without RED. 0 or -EBADMSG (*ret untouched). */
 int red_primary(const void *payload, size_t len, struct red_block *ret);
 
+/* A payload that is repeated. */
+struct red_repeat {
+    const uint8_t *data;
+    uint16_t len;     /* at most RED_BLOCK_MAX */
+    uint16_t ts_back; /* at most RED_BACK_MAX, above 0 */
+};
+
+/* Writes a RED payload: the repeated blocks, oldest first, and the primary one, all of payload type pt. What
+ * does not fit into cap is left out, oldest first. Returns the length, or -EINVAL: not even the primary fits,
+ * or a block is beyond the limits. */
+int red_write(void *dst, size_t cap, uint8_t pt, const struct red_repeat *repeats, unsigned count,
+    const void *primary, size_t primary_len);
+
 #endif

@@ -118,6 +118,15 @@ static bool compose_payload(struct compose *c, uint8_t *scratch)
     c->codec = (enum payload_codec)h->payload.codec;
     c->payload = c->pkt->data + h->payload_off;
     c->payload_len = h->payload_len;
+    int made = c->s->peer->red.distance
+                   ? redundancy_write(c->s, c->out, c->pkt, scratch, PACKET_SIZE_MAX - RTX_OSN_LEN)
+                   : 0;
+    if (made > 0) {
+        c->codec = PAYLOAD_RED;
+        c->payload = scratch;
+        c->payload_len = (size_t)made;
+        return true;
+    }
     if (c->codec == PAYLOAD_RED) {
         if (c->s->codecs[PAYLOAD_RED].known)
             return c->s->encrypted || !c->s->codecs[PAYLOAD_OPUS].known || relabel_red(c, scratch);
@@ -337,7 +346,10 @@ bool egress_stored(struct sfu_sub *s, struct stored *st)
 
 static void store(struct sfu_sub *s, const struct egress_slot *slot, const uint8_t *data, size_t len)
 {
-    if (!s->stored || slot->rtx || len > SFU_STORED_SIZE)
+    if (!s->stored || slot->rtx)
+        return;
+    s->peer->losses.voice++;
+    if (len > SFU_STORED_SIZE)
         return;
     struct stored *st = &s->stored[slot->seq % SFU_STORED_COUNT];
     st->seq = slot->seq;

@@ -18,6 +18,7 @@
 #include "rtp/layers.h"
 #include "rtp/nack.h"
 #include "rtp/receiver_stats.h"
+#include "rtp/red_level.h"
 #include "rtp/rewrite.h"
 #include "rtp/sender_stats.h"
 #include "sctp/association.h"
@@ -128,6 +129,13 @@ struct repair_budget {
     uint32_t numbers; /* asked for since then */
 };
 
+/* Of what was sent to a peer, so far, and as of the last tick. */
+struct losses {
+    uint64_t arrived, lost; /* by transport-wide feedback; both of the last tick */
+    uint64_t voice, missed; /* packets of voices that can only be repeated bit for bit, and asked for */
+    uint64_t told_voice, told_missed;
+};
+
 struct sfu_sub {
     UT_hash_handle hh;      /* worker->subs, by id */
     UT_hash_handle by_ssrc; /* peer->subs */
@@ -152,6 +160,8 @@ struct sfu_sub {
     uint64_t dropped_from, dropped_end; /* outgoing numbers last given in vain: dropped while they waited */
     struct sender_stats stats;
     int64_t sr_us;
+    uint32_t reported_seq; /* by the newest report; 0: none yet */
+    int32_t reported_lost;
     struct repair_slot *repairs; /* as many as rewrite slots; NULL: nothing was asked for yet */
     struct stored *stored;       /* SFU_STORED_COUNT; NULL where RTX or no NACK was negotiated */
     /* of a slot: what is not forwarded, the source that is, the length of its packets, and by how much they
@@ -218,6 +228,8 @@ struct sfu_peer {
     int64_t report_us, quality_us;
     int64_t rtt_us; /* smoothed, from reports on what we send, and extended ones; 0: unknown */
     struct repair_budget repair;
+    struct red_level red; /* of the voices that are sent to it */
+    struct losses losses;
     float loss_up, loss_down; /* worst of the streams, this quality interval */
     uint32_t jitter_ms;
     struct sfu_data *data; /* NULL: no data channels */
@@ -503,6 +515,13 @@ void allocation_count(struct sfu_track *t, const struct sfu_packet *m, size_t by
 bool allocation_sub_add(struct sfu_sub *s, bool disabled); /* false: no memory */
 void allocation_sub_del(struct sfu_sub *s);
 void allocation_sub_set(struct sfu_sub *s, const struct sfu_command *c);
+
+/* ---- redundancy.c ---- */
+void redundancy_report(struct sfu_sub *s, const struct rtcp_report *r, int64_t now_us);
+size_t redundancy_bytes(const struct sfu_sub *s, size_t payload_len);
+void redundancy_tick(struct sfu_peer *p, int64_t now_us);
+int redundancy_write(
+    const struct sfu_sub *s, const struct rewrite_out *out, struct packet *pkt, uint8_t *dst, size_t cap);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);

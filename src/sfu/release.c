@@ -244,7 +244,8 @@ static bool queue(struct sfu_sub *s, enum pacer_class class, enum egress_kind ki
     item->packet = pkt ? packet_ref(pkt) : NULL;
     item->out = *out;
     item->kind = (uint8_t)kind;
-    item->size = (uint16_t)((pkt ? meta_of(pkt)->rtp.payload_len : 0) + SIZE_BESIDE);
+    size_t payload_len = pkt ? meta_of(pkt)->rtp.payload_len : 0;
+    item->size = (uint16_t)(payload_len + redundancy_bytes(s, payload_len) + SIZE_BESIDE);
     if (pacer_input(&s->peer->pacer, class, item, w->now_us)) {
         pacer_item_put(&w->items, item);
         return false;

@@ -77,6 +77,7 @@ static enum answer answer_stored(struct sfu_sub *s, uint16_t seq, int64_t now_us
         return REFUSED;
     if (st->times && now_us - st->again_us < again_after_us(s->peer))
         return REPEATED;
+    s->peer->losses.missed += !st->times;
     if (!budget_take(s->peer, st->len, now_us) || !egress_stored(s, st))
         return REFUSED;
     st->times++;

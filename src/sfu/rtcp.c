@@ -61,6 +61,7 @@ static void on_reports(struct sfu_peer *p, struct cursor *reports, int64_t now_u
         if (!s)
             continue;
         s->acked = true;
+        redundancy_report(s, &r, now_us);
         note_rtt(p, sender_stats_report(&s->stats, &r, now_us));
         float loss = (float)r.fraction_lost / 256;
         p->loss_down = loss > p->loss_down ? loss : p->loss_down;
@@ -297,6 +298,7 @@ void rtcp_reports(struct sfu_peer *p, int64_t now_us)
 {
     p->report_us = now_us + SFU_REPORT_US;
     repair_tick(p, now_us);
+    redundancy_tick(p, now_us);
     if (transport_state(p->transport) != TRANSPORT_CONNECTED)
         return;
     receiver_reports(p, now_us);

@@ -27,6 +27,7 @@
     X(nack_in, "packets that receivers asked for again")                                                     \
     X(nack_repeated, "of them, sent again less than a round trip ago: not repeated")                         \
     X(nack_ignored, "requests not looked at: their sender asks for too much")                                \
+    X(red_made, "audio packets that were given redundancy here")                                             \
     X(pli_out, "key frames asked for")                                                                       \
     X(pli_in, "key frame requests of receivers")                                                             \
     X(crypto_refused, "packets that could not be encrypted")                                                 \

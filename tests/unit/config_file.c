@@ -84,6 +84,7 @@ static void defaults_stand_where_the_file_is_silent(void **state)
     assert_true(cfg->rtc.ipv6);
     assert_int_equal(cfg->rtc.loopback, CONFIG_AUTO);
     assert_int_equal(cfg->rtc.srtp_backend, CONFIG_SRTP_AUTO);
+    assert_int_equal(cfg->audio.red, CONFIG_RED_AUTO);
     assert_true(cfg->room.auto_create);
     assert_int_equal(cfg->room.empty_timeout_s, 300);
     assert_int_equal(cfg->room.departure_timeout_s, 20);
@@ -154,6 +155,7 @@ static void bad_values_are_refused_with_their_reason(void **state)
     refused(KEYS "http: { port = 80.5; };", ":2: http.port: expected a number");
     refused(KEYS "rtc: { ipv6 = 1; };", ":2: rtc.ipv6: expected true or false");
     refused(KEYS "rtc: { loopback = \"of\"; };", ":2: rtc.loopback: \"of\" is none of off on auto");
+    refused(KEYS "audio: { red = \"on\"; };", ":2: audio.red: \"on\" is none of pass auto off");
     refused(KEYS "rtc: { srtp_backend = \"libsrtp2\"; };",
         ":2: rtc.srtp_backend: \"libsrtp2\" is none of auto ipsecmb openssl libsrtp");
     refused(KEYS "log: { level = \"loud\"; };", ":2: log.level: \"loud\" is none of error warn info debug");
