@@ -65,13 +65,13 @@ static void answer_created(struct http_request *req, const struct room *r)
     api_answer(req, 201, json_pack("{s:s, s:o, s:s}", "code", r->name, "name", name_of(r), "link", link));
 }
 
-static int create_room(struct api *a, const char *name, struct room **ret)
+static int create_room(struct api *a, const char *name, uint32_t audio_top_n, struct room **ret)
 {
     char code[NAMES_CODE_SIZE];
     for (int i = 0; i < TRIES; i++) {
         if (room_find(a->config.rooms, names_code(code)))
             continue;
-        struct room_options o = {0};
+        struct room_options o = {.audio_top_n = audio_top_n};
         char *metadata = name ? metadata_of(name) : NULL;
         if (name && !metadata)
             return -ENOMEM;
@@ -93,11 +93,19 @@ static void create(void *arg, struct http_request *req)
     bool named = json_object_get(body, "name") != NULL;
     if (named)
         name = read_name(req, body);
+    const json_t *top_n = json_object_get(body, "audio_top_n");
+    json_int_t n = json_integer_value(top_n);
+    bool bad = top_n && (!json_is_integer(top_n) || n < 0 || n > SFU_SLOTS_MAX);
     json_decref(body);
     if (named && !name)
         return;
+    if (bad) {
+        free(name);
+        http_respond_error(req, 400, "bad_audio_top_n", "audio_top_n is a number from 0 to 16.");
+        return;
+    }
     struct room *r;
-    int err = create_room(a, name, &r);
+    int err = create_room(a, name, (uint32_t)n, &r);
     free(name);
     if (!err)
         answer_created(req, r);
@@ -122,9 +130,10 @@ static void show(void *arg, struct http_request *req)
     const struct room *r = find(arg, req);
     if (r)
         api_answer(req, 200,
-            json_pack("{s:s, s:o, s:I, s:I, s:I}", "code", r->name, "name", name_of(r), "participants",
+            json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "code", r->name, "name", name_of(r), "participants",
                 (json_int_t)r->participant_count, "max_participants", (json_int_t)r->max_participants,
-                "created_at", (json_int_t)(r->created_wall_us / 1000000)));
+                "audio_top_n", (json_int_t)r->audio_top_n, "created_at",
+                (json_int_t)(r->created_wall_us / 1000000)));
 }
 
 /* A token for a newcomer in a room; the caller's to free. NULL: no memory. */

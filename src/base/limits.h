@@ -127,7 +127,8 @@
 #define ROOM_GONE_US          60000000 /* a dead socket may stay unnoticed so long, besides the time to resume */
 #define ROOM_NEWS_BURST       20 /* changes of a participant told at once: joining and publishing are ten */
 #define ROOM_NEWS_US          100000 /* and this often on and on; the rest is collected */
-#define ROOM_BULK_MIN         50 /* from this many participants on, news of the silent ones is collected */
+#define ROOM_BULK_MIN         50  /* from this many participants on, news of the silent ones is collected */
+#define ROOM_CROWD_MIN        500 /* and from this many on, that of all */
 #define ROOM_BULK_US          100000 /* at least this long, and a millisecond for every participant */
 
 /* ---- ICE times, microseconds ---- */

@@ -117,6 +117,7 @@ struct config {
         int departure_timeout_s; /* a room lives this long after the last one left */
         int max_participants;    /* of a room; 0: no limit */
         int max_rooms;           /* of the server; 0: no limit */
+        int audio_top_n;         /* microphones of a room that are heard, the loudest; 0: all */
     } room;
 
     struct {

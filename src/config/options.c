@@ -48,6 +48,7 @@ const struct config_option config_options[] = {
     {"room",   "departure_timeout_s",         CONFIG_INT,    AT(room.departure_timeout_s),         "20",      0, 30 * DAY, NULL},
     {"room",   "max_participants",            CONFIG_INT,    AT(room.max_participants),            "0",       0, 1000000, NULL},
     {"room",   "max_rooms",                   CONFIG_INT,    AT(room.max_rooms),                   "0",       0, 1000000, NULL},
+    {"room",   "audio_top_n",                 CONFIG_INT,    AT(room.audio_top_n),                 "0",       0, SFU_SLOTS_MAX, NULL},
     {"signal", "ping_interval_s",             CONFIG_INT,    AT(signal.ping_interval_s),           "5",       1, 3600, NULL},
     {"signal", "ping_timeout_s",              CONFIG_INT,    AT(signal.ping_timeout_s),            "15",      2, 3600, NULL},
     {"signal", "resume_timeout_s",            CONFIG_INT,    AT(signal.resume_timeout_s),          "30",      0, 3600, NULL},

@@ -82,10 +82,13 @@ struct gone {
     struct list link;        /* room_private->gone, oldest first */
     struct participant last; /* as others last heard of it; no tracks */
     uint64_t number;         /* counts those who left the room, from 1 */
+    bool waits;              /* the others hear of it with the room's collected update */
     int64_t left_us;
 };
 
 struct participant_private {
+    UT_hash_handle by_identity, by_sid; /* of the room */
+    struct participant *self;
     int64_t joined_us;
     int64_t failed_us;      /* media failed; 0: not */
     int64_t signal_lost_us; /* the socket went; 0: it is there */
@@ -145,6 +148,17 @@ struct room_track {
     int64_t published_us;
     struct track_demand demand;
     uint32_t receiving[SFU_RIDS_MAX]; /* subscriptions by the layer that they get */
+    struct list offered;              /* room_private->offered; not in it: a microphone that slots carry */
+    struct room_stage *stage;         /* this is a slot of it */
+    bool on_stage;                    /* a microphone that slots carry */
+};
+
+/* The slots of a room where only the loudest are heard. */
+struct room_stage {
+    uint32_t id; /* of the media side */
+    unsigned slots;
+    struct participant *p; /* presents them */
+    bool voices;           /* a microphone was published: it is known how they are encrypted */
 };
 
 struct room_private {
@@ -162,6 +176,10 @@ struct room_private {
     int64_t counts_told_us;
     int64_t bulk_due_us; /* 0: nothing waits */
     struct list heard, quality_news;
+    struct room_stage *stage; /* NULL: everybody is heard */
+    struct list offered;      /* tracks that who subscribes to everything gets (room_track.offered) */
+    size_t choices;           /* of all participants */
+    struct participant_private *by_identity, *by_sid;
 };
 
 struct room_server {
@@ -213,6 +231,9 @@ struct track *room_find_track(struct room *r, const char *sid);
 /* ---- participant.c ---- */
 void participant_remove(struct participant *p, enum leave_reason reason, enum leave_action action,
     bool tell_client, bool tell_others);
+/* A participant of the server's own, who has no connections; and its end. */
+int participant_new_own(struct room *r, const struct participant_join *j, struct participant **ret);
+void participant_drop_own(struct participant *p);
 /* A deadline of p began to run. */
 void participant_watch(struct participant *p);
 void participants_tick(struct room_server *rs, int64_t now_us);
@@ -229,6 +250,8 @@ bool participant_visible(const struct participant *p, const struct participant *
 void room_forget_gone(struct room *r);
 
 /* ---- track.c ---- */
+void track_touch(struct room_track *t);                        /* a version of its description */
+void track_enter(struct room_track *t, struct participant *p); /* the tables, as published */
 struct room_track *track_new(struct participant *p, const struct track_desc *d);
 void track_publish(struct room_track *t, struct room_peer *peer, const struct sdp_section_result *s);
 void track_republish(struct room_track *t, const struct sdp_section_result *s);
@@ -259,6 +282,11 @@ void bandwidth_announce(struct room_peer *peer); /* the media side has just hear
 void bandwidth_forget(struct subscription *s);   /* the media side forgets it */
 void bandwidth_snapshot(struct participant *to); /* after a resume */
 void bandwidth_layers(const struct room_track *t, const struct sfu_section *s, struct sfu_announced *ret);
+
+/* ---- stage.c ---- */
+int stage_open(struct room *r, unsigned slots); /* 0 or -ENOMEM */
+void stage_close(struct room *r);
+bool stage_takes(const struct room_track *t); /* is t, about to be published, for the slots? */
 
 /* ---- peer.c ---- */
 struct room_peer *peer_new(struct participant *p, enum peer_target target);

@@ -99,7 +99,8 @@ static void copy_join(struct participant *p, const struct participant_join *j)
         p->kind_details[p->kind_detail_count++] = j->kind_details[i];
 }
 
-static int participant_new(struct room *r, const struct participant_join *j, struct participant **ret)
+static int participant_new(
+    struct room *r, const struct participant_join *j, bool own, struct participant **ret)
 {
     struct room_server *rs = r->server;
     struct participant *p = calloc(1, sizeof *p);
@@ -110,8 +111,10 @@ static int participant_new(struct room *r, const struct participant_join *j, str
     list_init(&p->pending);
     list_init(&p->subscriptions);
     p->room = r;
+    p->own = own;
     p->priv = calloc(1, sizeof *p->priv);
     if (p->priv) {
+        p->priv->self = p;
         list_init(&p->priv->watch_link);
         list_init(&p->priv->heard_link);
         list_init(&p->priv->quality_link);
@@ -136,7 +139,7 @@ static int participant_new(struct room *r, const struct participant_join *j, str
     p->priv->joined_us = server_now_us(rs);
     p->joined_wall_us = server_wall_us(rs);
     p->version = 1;
-    err = make_peers(p);
+    err = own ? 0 : make_peers(p);
     if (err)
         goto out;
     *ret = p;
@@ -170,6 +173,68 @@ int participant_may_join(struct room_server *rs, const struct participant_join *
     return may_join(rs, j, &r);
 }
 
+static void end_media(struct participant *p)
+{
+    struct room_server *rs = p->room->server;
+    while (!list_empty(&p->subscriptions))
+        subscription_end(list_entry(p->subscriptions.next, struct subscription, by_subscriber));
+    while (!list_empty(&p->tracks))
+        track_end(track_private(list_entry(p->tracks.next, struct track, link)));
+    while (!list_empty(&p->pending))
+        track_end(track_private(list_entry(p->pending.next, struct track, link)));
+    for (int i = 0; i < 2; i++) {
+        struct room_peer *peer = p->priv->peers[i];
+        if (!peer)
+            continue;
+        rs->worker_load[peer->worker]--;
+        if (peer->added) {
+            struct sfu_command c = {.type = SFU_PEER_REMOVE, .worker = peer->worker, .peer = peer->number};
+            rs->host.post(rs->host.arg, &c);
+        }
+    }
+}
+
+static void enter(struct participant *p)
+{
+    struct room_private *r = p->room->priv;
+    list_add_tail(&p->room->participants, &p->link);
+    r->people++;
+    HASH_ADD_KEYPTR(by_identity, r->by_identity, p->identity, strlen(p->identity), p->priv);
+    HASH_ADD_KEYPTR(by_sid, r->by_sid, p->sid, strlen(p->sid), p->priv);
+}
+
+static void quit(struct participant *p)
+{
+    struct room_private *r = p->room->priv;
+    list_del(&p->link);
+    r->people--;
+    HASH_DELETE(by_identity, r->by_identity, p->priv);
+    HASH_DELETE(by_sid, r->by_sid, p->priv);
+}
+
+int participant_new_own(struct room *r, const struct participant_join *j, struct participant **ret)
+{
+    struct participant *p;
+    int err = participant_new(r, j, true, &p);
+    if (err)
+        return err;
+    p->state = PARTICIPANT_ACTIVE;
+    p->priv->told_joined = true;
+    p->is_publisher = true;
+    enter(p);
+    *ret = p;
+    return 0;
+}
+
+void participant_drop_own(struct participant *p)
+{
+    p->priv->leaving = true;
+    p->state = PARTICIPANT_DISCONNECTED;
+    end_media(p);
+    quit(p);
+    participant_free(p);
+}
+
 int participant_join(struct room_server *rs, const struct participant_join *j, struct participant **ret)
 {
     struct room *r;
@@ -180,22 +245,22 @@ int participant_join(struct room_server *rs, const struct participant_join *j, s
         struct room_options o = {.metadata = j->room_metadata,
             .empty_timeout_s = j->room_empty_timeout_s,
             .departure_timeout_s = j->room_departure_timeout_s,
-            .max_participants = j->room_max_participants};
+            .max_participants = j->room_max_participants,
+            .audio_top_n = j->room_audio_top_n};
         err = room_create(rs, j->room, &o, &r);
         if (err)
             return err;
     }
     struct participant *old = room_participant(r, j->identity);
     struct participant *p;
-    err = participant_new(r, j, &p);
+    err = participant_new(r, j, false, &p);
     if (err)
         return err;
     if (old)
         participant_remove(old, LEAVE_DUPLICATE_IDENTITY, LEAVE_DISCONNECT, true, true);
     p->priv->gone_before = r->priv->gone_number;
-    list_add_tail(&r->participants, &p->link);
+    enter(p);
     rs->participant_count++;
-    r->priv->people++;
     room_count(p);
     participant_watch(p);
     quality_news(p);
@@ -214,6 +279,8 @@ void participant_joined(struct participant *p)
     if (rs->watch.participant_changed)
         rs->watch.participant_changed(rs->watch.arg, p);
     subscriptions_reconcile_all(p);
+    if (p->room->priv->stage)
+        speakers_snapshot(p); /* whom it hears is not told by its subscriptions */
     if (!p->single_connection)
         negotiation_offer(p, false);
 }
@@ -283,33 +350,12 @@ void participant_data_peers(const struct participant *p, uint32_t *ret_in, uint3
     *ret_out = p->subscriber_primary ? p->subscriber->number : p->publisher->number;
 }
 
-static void end_media(struct participant *p)
-{
-    struct room_server *rs = p->room->server;
-    while (!list_empty(&p->subscriptions))
-        subscription_end(list_entry(p->subscriptions.next, struct subscription, by_subscriber));
-    while (!list_empty(&p->tracks))
-        track_end(track_private(list_entry(p->tracks.next, struct track, link)));
-    while (!list_empty(&p->pending))
-        track_end(track_private(list_entry(p->pending.next, struct track, link)));
-    for (int i = 0; i < 2; i++) {
-        struct room_peer *peer = p->priv->peers[i];
-        if (!peer)
-            continue;
-        rs->worker_load[peer->worker]--;
-        if (peer->added) {
-            struct sfu_command c = {.type = SFU_PEER_REMOVE, .worker = peer->worker, .peer = peer->number};
-            rs->host.post(rs->host.arg, &c);
-        }
-    }
-}
-
 void participant_remove(struct participant *p, enum leave_reason reason, enum leave_action action,
     bool tell_client, bool tell_others)
 {
     struct room *r = p->room;
     struct room_server *rs = r->server;
-    if (p->priv->leaving)
+    if (p->priv->leaving || p->own)
         return;
     p->priv->leaving = true;
     log_info("participant.left", "room=%s identity=%s participant=%s reason=%d", r->name, p->identity, p->sid,
@@ -323,9 +369,8 @@ void participant_remove(struct participant *p, enum leave_reason reason, enum le
     p->state = PARTICIPANT_DISCONNECTED;
     p->disconnect_reason = reason;
     end_media(p);
-    list_del(&p->link);
+    quit(p);
     rs->participant_count--;
-    r->priv->people--;
     if (rs->watch.participant_changed)
         rs->watch.participant_changed(rs->watch.arg, p);
     room_count(p);
@@ -441,6 +486,8 @@ enum request_reason participant_update_metadata(struct participant *p, const cha
 
 void participant_set_permission(struct participant *p, const struct permission *perm)
 {
+    if (p->own)
+        return;
     p->permission = *perm;
     tracks_check_permission(p);
     participant_changed(p, true);

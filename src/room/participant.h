@@ -96,6 +96,7 @@ struct participant {
     bool is_publisher; /* has or had a track */
     bool single_connection, auto_subscribe, adaptive_stream, subscriber_primary, allow_pause;
     bool no_signal;            /* it has no socket besides its media */
+    bool own;                  /* the server's: no connections, not counted, and nobody can remove it */
     bool signal_lost;          /* no socket at the moment */
     bool firefox;              /* answers to it name one codec a section, and no RED */
     struct list tracks;        /* published, struct track */
@@ -125,8 +126,8 @@ struct participant_join {
     const struct participant_ops *ops;
     void *arg;
     const char *room_metadata; /* of roomConfig, for a room made by this join; NULL: none */
-    uint32_t room_empty_timeout_s, room_departure_timeout_s,
-        room_max_participants; /* 0: the server's default */
+    uint32_t room_empty_timeout_s, room_departure_timeout_s, room_max_participants,
+        room_audio_top_n; /* 0: the server's default */
 };
 
 struct room_server;

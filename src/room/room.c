@@ -14,24 +14,16 @@ struct room *room_find(struct room_server *rs, const char *name)
 
 struct participant *room_participant(struct room *r, const char *identity)
 {
-    list_for_each(l, &r->participants)
-    {
-        struct participant *p = list_entry(l, struct participant, link);
-        if (strcmp(p->identity, identity) == 0)
-            return p;
-    }
-    return NULL;
+    struct participant_private *priv;
+    HASH_FIND(by_identity, r->priv->by_identity, identity, strlen(identity), priv);
+    return priv ? priv->self : NULL;
 }
 
 struct participant *room_participant_sid(struct room *r, const char *sid)
 {
-    list_for_each(l, &r->participants)
-    {
-        struct participant *p = list_entry(l, struct participant, link);
-        if (strcmp(p->sid, sid) == 0)
-            return p;
-    }
-    return NULL;
+    struct participant_private *priv;
+    HASH_FIND(by_sid, r->priv->by_sid, sid, strlen(sid), priv);
+    return priv ? priv->self : NULL;
 }
 
 struct track *room_find_track(struct room *r, const char *sid)
@@ -76,6 +68,7 @@ static struct room *room_new(struct room_server *rs, const char *name, const cha
     r->max_participants = (uint32_t)rs->cfg->room.max_participants;
     list_init(&r->participants);
     list_init(&priv->gone);
+    list_init(&priv->offered);
     list_init(&priv->heard);
     list_init(&priv->quality_news);
     list_add_tail(&rs->rooms, &r->link);
@@ -107,6 +100,12 @@ int room_create(struct room_server *rs, const char *name, const struct room_opti
     if (!r)
         return -ENOMEM;
     apply_options(r, o);
+    r->audio_top_n = o->audio_top_n ? o->audio_top_n : (uint32_t)rs->cfg->room.audio_top_n;
+    r->audio_top_n = r->audio_top_n < SFU_SLOTS_MAX ? r->audio_top_n : SFU_SLOTS_MAX;
+    if (r->audio_top_n && stage_open(r, r->audio_top_n)) {
+        room_delete(r, LEAVE_UNKNOWN);
+        return -ENOMEM;
+    }
     log_info("room.started", "room=%s sid=%s", r->name, r->sid);
     if (rs->watch.room_started)
         rs->watch.room_started(rs->watch.arg, r);
@@ -120,9 +119,11 @@ void room_delete(struct room *r, enum leave_reason reason)
     if (r->priv->closing)
         return;
     r->priv->closing = true;
-    while (!list_empty(&r->participants))
-        participant_remove(list_entry(r->participants.next, struct participant, link), reason,
-            LEAVE_DISCONNECT, true, false);
+    list_for_each_safe(l, &r->participants)
+    {
+        participant_remove(list_entry(l, struct participant, link), reason, LEAVE_DISCONNECT, true, false);
+    }
+    stage_close(r);
     log_info("room.finished", "room=%s sid=%s", r->name, r->sid);
     if (rs->watch.room_finished)
         rs->watch.room_finished(rs->watch.arg, r);
@@ -165,8 +166,8 @@ int room_set_metadata(struct room *r, const char *metadata)
 /* Agents and recorders are there because others are: they do not keep a room alive and do not count. */
 static bool is_dependent(const struct participant *p)
 {
-    return p->kind == PARTICIPANT_AGENT || p->kind == PARTICIPANT_EGRESS || p->permission.recorder ||
-           p->permission.agent;
+    return p->own || p->kind == PARTICIPANT_AGENT || p->kind == PARTICIPANT_EGRESS ||
+           p->permission.recorder || p->permission.agent;
 }
 
 bool participant_counts(const struct participant *p)

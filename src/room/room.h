@@ -16,6 +16,7 @@ struct room {
     char *name, *metadata; /* owned, never NULL */
     int64_t created_wall_us;
     uint32_t empty_timeout_s, departure_timeout_s, max_participants; /* 0: none */
+    uint32_t audio_top_n;                        /* so many microphones are heard, the loudest; 0: all */
     uint32_t participant_count, publisher_count; /* those that count: no hidden, agent or egress ones */
     bool active_recording;
     int64_t version_us;
@@ -52,6 +53,7 @@ void room_server_timeout(struct room_server *rs, int64_t now_us);
 struct room_options {
     const char *metadata;
     uint32_t empty_timeout_s, departure_timeout_s, max_participants; /* 0: default */
+    uint32_t audio_top_n; /* at most SFU_SLOTS_MAX; of a new room only; 0: default */
 };
 
 /* Finds or makes a room; options apply to a new room, and their non-zero fields to an existing one.

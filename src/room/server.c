@@ -62,9 +62,9 @@ void room_server_close(struct room_server *rs, enum leave_reason reason, enum le
     rs->closing = true;
     while (!list_empty(&rs->rooms)) {
         struct room *r = list_entry(rs->rooms.next, struct room, link);
-        while (!list_empty(&r->participants)) {
-            struct participant *p = list_entry(r->participants.next, struct participant, link);
-            participant_remove(p, reason, action, true, false);
+        list_for_each_safe(l, &r->participants)
+        {
+            participant_remove(list_entry(l, struct participant, link), reason, action, true, false);
         }
         room_delete(r, reason);
     }

@@ -20,8 +20,8 @@ static struct speaker speaker_of(const struct participant *p)
 
 static bool hears(const struct participant *p, const struct participant *publisher)
 {
-    if (p == publisher)
-        return true;
+    if (p == publisher || p->room->priv->stage)
+        return true; /* where slots carry the voices, who speaks is not told by subscriptions */
     list_for_each(l, &p->subscriptions)
     {
         const struct subscription *s = list_entry(l, struct subscription, by_subscriber);
@@ -43,9 +43,11 @@ void speakers_snapshot(struct participant *to)
 {
     struct speaker list[SPEAKERS_MAX];
     size_t n = 0;
-    list_for_each(l, &to->room->participants)
+    bool resumed = to->state == PARTICIPANT_ACTIVE; /* it may think that somebody speaks who does no more */
+    list_for_each(l, resumed ? &to->room->participants : &to->room->priv->heard)
     {
-        const struct participant *p = list_entry(l, struct participant, link);
+        const struct participant *p = resumed ? list_entry(l, struct participant, link)
+                                              : list_entry(l, struct participant_private, heard_link)->self;
         if (p->priv->spoke && n < SPEAKERS_MAX && hears(to, p))
             list[n++] = speaker_of(p);
     }
@@ -86,7 +88,7 @@ static void room_speakers(struct room *r, int64_t now_us)
     list_for_each_safe(l, &r->priv->heard)
     {
         struct participant_private *priv = list_entry(l, struct participant_private, heard_link);
-        struct participant *p = priv->peers[PEER_PUBLISHER]->participant;
+        struct participant *p = priv->self;
         if (n < SPEAKERS_MAX && level_changed(p, now_us))
             changed[n++] = p;
         if (!priv->active && !priv->told_active)
@@ -94,12 +96,14 @@ static void room_speakers(struct room *r, int64_t now_us)
     }
     if (!n)
         return;
+    struct speaker list[SPEAKERS_MAX];
+    for (size_t i = 0; i < n; i++)
+        list[i] = speaker_of(changed[i]);
     list_for_each(l, &r->participants)
     {
         struct participant *p = list_entry(l, struct participant, link);
-        struct speaker list[SPEAKERS_MAX];
-        size_t k = 0;
-        for (size_t i = 0; i < n; i++)
+        size_t k = r->priv->stage ? n : 0;
+        for (size_t i = 0; !r->priv->stage && i < n; i++)
             if (hears(p, changed[i]))
                 list[k++] = speaker_of(changed[i]);
         if (k && p->priv->told_joined)

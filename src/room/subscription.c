@@ -17,12 +17,14 @@ struct choice *choice_of(struct participant *p, const char *sid, bool make)
         return NULL;
     text_copy(c->sid, sizeof c->sid, sid);
     HASH_ADD_STR(p->priv->choices, sid, c);
+    p->room->priv->choices++;
     return c;
 }
 
 static void choice_free(struct participant *p, struct choice *c)
 {
     HASH_DEL(p->priv->choices, c);
+    p->room->priv->choices--;
     free(c);
 }
 
@@ -38,6 +40,8 @@ void choices_done(struct participant *p)
 /* The track is gone, and its sid with it. */
 void choices_forget(const struct track *t)
 {
+    if (!t->publisher->room->priv->choices)
+        return;
     list_for_each(l, &t->publisher->room->participants)
     {
         struct participant *p = list_entry(l, struct participant, link);
@@ -78,7 +82,8 @@ void choices_expire(struct participant *p, int64_t now_us)
 static bool wanted(struct participant *p, const struct track *t)
 {
     const struct choice *c = choice_of(p, t->sid, false);
-    return c && c->chosen ? c->subscribe : p->auto_subscribe;
+    bool offered = !((const struct room_track *)t)->on_stage;
+    return c && c->chosen ? c->subscribe : p->auto_subscribe && offered;
 }
 
 /* ---- permissions ---- */
@@ -273,7 +278,8 @@ void subscription_start(struct subscription *s, const struct sdp_section_result 
         .peer = p->subscriber->number,
         .track = t->t.id,
         .sub = s->number};
-    c.sub_add.track_worker = t->worker;
+    c.sub_add.track_worker = t->stage ? c.worker : t->worker;
+    c.sub_add.own_peer = p->publisher->number;
     c.sub_add.kind = (uint8_t)t->t.desc.kind;
     c.sub_add.ssrc = st->ssrc;
     c.sub_add.rtx_ssrc = section->codecs[0].rtx_pt >= 0 ? st->rtx_ssrc : 0;
@@ -369,13 +375,20 @@ void subscriptions_reconcile(struct participant *p, struct track *t)
 
 void subscriptions_reconcile_all(struct participant *p)
 {
-    list_for_each(l, &p->room->participants)
+    list_for_each(l, &p->room->priv->offered)
     {
-        struct participant *publisher = list_entry(l, struct participant, link);
-        list_for_each(m, &publisher->tracks)
-        {
-            subscriptions_reconcile(p, list_entry(m, struct track, link));
-        }
+        subscriptions_reconcile(p, &list_entry(l, struct room_track, offered)->t);
+    }
+    list_for_each_safe(l, &p->subscriptions)
+    {
+        subscriptions_reconcile(p, list_entry(l, struct subscription, by_subscriber)->track);
+    }
+    struct choice *c, *next;
+    HASH_ITER(hh, p->priv->choices, c, next)
+    {
+        struct track *t = room_find_track(p->room, c->sid);
+        if (t)
+            subscriptions_reconcile(p, t);
     }
 }
 
@@ -394,6 +407,8 @@ void subscriptions_renew(struct track *t)
 
 void subscriptions_of_new_track(struct track *t)
 {
+    if (track_private(t)->on_stage && !t->publisher->room->priv->choices)
+        return; /* nobody asked for it */
     list_for_each(l, &t->publisher->room->participants)
     {
         struct participant *p = list_entry(l, struct participant, link);

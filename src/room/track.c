@@ -70,7 +70,7 @@ static const char *default_stream(enum track_source s)
 }
 
 /* Versions only grow, also when the wall clock is set back: clients drop what looks old. */
-static void touch(struct room_track *t)
+void track_touch(struct room_track *t)
 {
     int64_t wall_us = server_wall_us(t->t.publisher->room->server);
     t->t.version_us = wall_us > t->t.version_us ? wall_us : t->t.version_us + 1;
@@ -127,7 +127,8 @@ struct room_track *track_new(struct participant *p, const struct track_desc *d)
     }
     for (uint8_t i = 0; i < t->t.desc.codec_count; i++)
         fill_codec(&t->t.desc, &t->t.desc.codecs[i]);
-    touch(t);
+    track_touch(t);
+    list_init(&t->offered);
     list_init(&t->t.link);
     list_init(&t->t.subscriptions);
     list_init(&t->demand.link);
@@ -171,7 +172,7 @@ static enum request_reason add_backup_codec(
         if (k == t->desc.codec_count)
             t->desc.codec_count++;
     }
-    touch(track_private(t));
+    track_touch(track_private(t));
     participant_changed(p, false);
     TELL(p, track_published, d->codec_count && d->codecs[0].cid[0] ? d->codecs[0].cid : d->cid, t);
     return REQUEST_OK;
@@ -341,7 +342,23 @@ static void announce_track(const struct room_track *t, const struct sdp_section_
     c.track_add.encrypted = t->t.desc.encryption != 0;
     c.track_add.muted = t->t.desc.muted || t->t.server_muted;
     bandwidth_layers(t, &c.track_add.section, &c.track_add.announced);
+    c.stage = t->on_stage ? t->t.publisher->room->priv->stage->id : 0;
     rs->host.post(rs->host.arg, &c);
+}
+
+void track_enter(struct room_track *t, struct participant *p)
+{
+    struct room_server *rs = p->room->server;
+    t->t.id = server_number(rs);
+    t->published_us = server_now_us(rs);
+    HASH_ADD(hh, rs->tracks, t.id, sizeof t->t.id, t);
+    HASH_ADD(by_sid, rs->tracks_by_sid, t.sid[0], strlen(t->t.sid), t);
+    list_del(&t->t.link);
+    list_add_tail(&p->tracks, &t->t.link);
+    if (!t->on_stage)
+        list_add_tail(&p->room->priv->offered, &t->offered);
+    t->t.published = true;
+    track_touch(t);
 }
 
 void track_publish(struct room_track *t, struct room_peer *peer, const struct sdp_section_result *s)
@@ -352,17 +369,11 @@ void track_publish(struct room_track *t, struct room_peer *peer, const struct sd
         return;
     t->peer = peer;
     t->worker = peer->worker;
-    t->t.id = server_number(rs);
     text_copy(t->t.mid, sizeof t->t.mid, s->mid);
     describe_codec(t, s);
-    t->published_us = server_now_us(rs);
+    t->on_stage = stage_takes(t);
+    track_enter(t, p);
     t->demand.lower_due_us = t->published_us + ROOM_DEMAND_FIRST_US;
-    HASH_ADD(hh, rs->tracks, t.id, sizeof t->t.id, t);
-    HASH_ADD(by_sid, rs->tracks_by_sid, t.sid[0], strlen(t->t.sid), t);
-    list_del(&t->t.link);
-    list_add_tail(&p->tracks, &t->t.link);
-    t->t.published = true;
-    touch(t);
     announce_track(t, s);
     log_info("track.published", "room=%s identity=%s track=%s mime=%s mid=%s layers=%u", p->room->name,
         p->identity, t->t.sid, t->t.mime, t->t.mid, s->n_rids);
@@ -386,7 +397,7 @@ void track_republish(struct room_track *t, const struct sdp_section_result *s)
     describe_codec(t, s);
     announce_track(t, s);
     if (codec_changed) {
-        touch(t);
+        track_touch(t);
         participant_changed(t->t.publisher, true);
         subscriptions_renew(&t->t);
     }
@@ -418,13 +429,17 @@ void track_end(struct room_track *t)
     if (published) {
         choices_forget(&t->t);
         t->t.published = false;
+        list_del(&t->offered);
         HASH_DELETE(hh, rs->tracks, t);
         HASH_DELETE(by_sid, rs->tracks_by_sid, t);
-        struct sfu_command c = {
-            .type = SFU_TRACK_REMOVE, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
-        rs->host.post(rs->host.arg, &c);
+        struct sfu_command c = {.type = SFU_TRACK_REMOVE,
+            .worker = t->worker,
+            .peer = t->peer ? t->peer->number : 0,
+            .track = t->t.id};
+        if (t->peer)
+            rs->host.post(rs->host.arg, &c);
         log_info("track.unpublished", "room=%s identity=%s track=%s", p->room->name, p->identity, t->t.sid);
-        if (rs->watch.track_changed)
+        if (rs->watch.track_changed && !p->own)
             rs->watch.track_changed(rs->watch.arg, &t->t, false);
         if (!p->priv->leaving)
             participant_changed(p, false);
@@ -438,7 +453,7 @@ void track_end(struct room_track *t)
 static void set_muted(struct room_track *t)
 {
     struct room_server *rs = t->t.publisher->room->server;
-    touch(t);
+    track_touch(t);
     if (t->t.published) {
         struct sfu_command c = {
             .type = SFU_TRACK_MUTE, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
@@ -467,6 +482,8 @@ enum request_reason participant_admin_mute(struct participant *p, const char *tr
     struct track *t = find_any(p, track_sid);
     if (!t)
         return REQUEST_NOT_FOUND;
+    if (p->own)
+        return REQUEST_NOT_ALLOWED;
     TELL(p, mute, track_sid, muted);
     t->server_muted = muted;
     t->desc.muted = muted;
@@ -490,7 +507,7 @@ enum request_reason participant_update_audio(
         t->desc.stereo |= features[i] == 0;
         t->desc.disable_dtx |= features[i] == 1;
     }
-    touch(track_private(t));
+    track_touch(track_private(t));
     participant_changed(p, true);
     return REQUEST_OK;
 }
@@ -529,7 +546,7 @@ enum request_reason participant_update_video(
     t->desc.width = width;
     t->desc.height = height;
     announce_again(track_private(t));
-    touch(track_private(t));
+    track_touch(track_private(t));
     participant_changed(p, true);
     return REQUEST_OK;
 }

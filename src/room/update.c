@@ -31,10 +31,22 @@ static void tell_everyone(struct participant *p)
     }
 }
 
-/* News of people who publish nothing can wait where there are many of them: n joins would be n^2 messages. */
+/* Where there are many, news can wait: n joins would be n^2 messages. First of people who publish nothing;
+ * of all in a crowd, and where few of them are heard anyway. */
+static bool is_crowd(const struct room *r)
+{
+    return r->participant_count >= (r->priv->stage ? ROOM_BULK_MIN : ROOM_CROWD_MIN);
+}
+
 static bool can_wait(const struct participant *p)
 {
-    return !p->is_publisher && p->room->participant_count >= ROOM_BULK_MIN;
+    return is_crowd(p->room) || (p->room->participant_count >= ROOM_BULK_MIN && !p->is_publisher);
+}
+
+static void wait_for_bulk(struct room *r)
+{
+    if (!r->priv->bulk_due_us)
+        r->priv->bulk_due_us = server_now_us(r->server) + ROOM_BULK_US + (int64_t)r->participant_count * 1000;
 }
 
 /* Every change of one is a message to all: who changes without end (mutes, metadata) has the rest collected.
@@ -59,9 +71,7 @@ void participant_changed(struct participant *p, bool with_self)
         tell(p, p);
     if (can_wait(p) || is_too_fast(p->priv, server_now_us(r->server))) {
         p->priv->bulk_dirty = true;
-        if (!r->priv->bulk_due_us)
-            r->priv->bulk_due_us =
-                server_now_us(r->server) + ROOM_BULK_US + (int64_t)r->participant_count * 1000;
+        wait_for_bulk(r);
         return;
     }
     p->priv->bulk_dirty = false;
@@ -74,38 +84,6 @@ void participant_introduce(struct participant *p, struct participant *to)
         tell(to, p);
 }
 
-void room_flush_bulk(struct room *r, int64_t now_us)
-{
-    if (!r->priv->bulk_due_us || now_us < r->priv->bulk_due_us)
-        return;
-    r->priv->bulk_due_us = 0;
-    size_t n = 0;
-    list_for_each(l, &r->participants)
-    {
-        n += list_entry(l, struct participant, link)->priv->bulk_dirty;
-    }
-    struct participant **list = n ? calloc(n, sizeof(*list)) : NULL;
-    if (!list)
-        return;
-    n = 0;
-    list_for_each(l, &r->participants)
-    {
-        struct participant *p = list_entry(l, struct participant, link);
-        if (!p->priv->bulk_dirty)
-            continue;
-        p->priv->bulk_dirty = false;
-        if (!p->permission.hidden)
-            list[n++] = p;
-    }
-    list_for_each(l, &r->participants)
-    {
-        struct participant *to = list_entry(l, struct participant, link);
-        if (to->priv->told_joined && n)
-            TELL(to, update, list, n);
-    }
-    free(list);
-}
-
 static void gone_free(struct room *r, struct gone *g)
 {
     list_del(&g->link);
@@ -116,14 +94,70 @@ static void gone_free(struct room *r, struct gone *g)
     free(g);
 }
 
+/* Those that are still to be told of stay, however many they are. */
+static void forget_old(struct room *r)
+{
+    while (r->priv->gone_count > ROOM_GONE_MAX) {
+        struct gone *oldest = list_entry(r->priv->gone.next, struct gone, link);
+        if (oldest->waits)
+            return;
+        gone_free(r, oldest);
+    }
+}
+
 void room_forget_gone(struct room *r)
 {
     while (!list_empty(&r->priv->gone))
         gone_free(r, list_entry(r->priv->gone.next, struct gone, link));
 }
 
+/* Those that left come first: who came back since under the same name is told of behind them. */
+static size_t collect(struct room *r, struct participant **list)
+{
+    size_t n = 0;
+    list_for_each(l, &r->priv->gone)
+    {
+        struct gone *g = list_entry(l, struct gone, link);
+        if (!g->waits)
+            continue;
+        g->waits = false;
+        if (!room_participant(r, g->last.identity))
+            list[n++] = &g->last;
+    }
+    list_for_each(l, &r->participants)
+    {
+        struct participant *p = list_entry(l, struct participant, link);
+        if (!p->priv->bulk_dirty)
+            continue;
+        p->priv->bulk_dirty = false;
+        if (!p->permission.hidden)
+            list[n++] = p;
+    }
+    return n;
+}
+
+void room_flush_bulk(struct room *r, int64_t now_us)
+{
+    if (!r->priv->bulk_due_us || now_us < r->priv->bulk_due_us)
+        return;
+    r->priv->bulk_due_us = 0;
+    size_t max = r->priv->gone_count + r->priv->people;
+    struct participant **list = max ? calloc(max, sizeof(*list)) : NULL;
+    if (!list)
+        return;
+    size_t n = collect(r, list);
+    list_for_each(l, &r->participants)
+    {
+        struct participant *to = list_entry(l, struct participant, link);
+        if (to->priv->told_joined && n)
+            TELL(to, update, list, n);
+    }
+    free(list);
+    forget_old(r);
+}
+
 /* What was sent through a socket that had died unnoticed is lost: whoever resumes is told again who left. */
-static void remember_gone(struct participant *p)
+static void remember_gone(struct participant *p, bool waits)
 {
     struct room *r = p->room;
     struct gone *g = calloc(1, sizeof *g);
@@ -145,10 +179,11 @@ static void remember_gone(struct participant *p)
     g->left_us = server_now_us(r->server);
     list_add_tail(&r->priv->gone, &g->link);
     r->priv->gone_count++;
+    g->waits = waits;
     if (!g->last.identity || !g->last.name || !g->last.metadata)
         gone_free(r, g);
-    else if (r->priv->gone_count > ROOM_GONE_MAX)
-        gone_free(r, list_entry(r->priv->gone.next, struct gone, link));
+    else
+        forget_old(r);
 }
 
 /* Newer clients know by its identity that a session replaced another; to them that one did not leave. */
@@ -162,7 +197,12 @@ void participant_tell_gone(struct participant *p, enum leave_reason reason)
     p->state = PARTICIPANT_DISCONNECTED;
     p->disconnect_reason = reason;
     p->version++;
-    remember_gone(p);
+    bool waits = is_crowd(p->room) && reason != LEAVE_DUPLICATE_IDENTITY && !p->permission.hidden;
+    remember_gone(p, waits);
+    if (waits) {
+        wait_for_bulk(p->room);
+        return;
+    }
     if (p->permission.hidden)
         return;
     list_for_each(l, &p->room->participants)

@@ -83,6 +83,15 @@ static uint32_t config_number(const json_t *o, const char *name, const char *oth
     return n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
 }
 
+/* {"audio_top_n": 3}, besides whatever else an application keeps there. */
+static uint32_t metadata_top_n(const char *metadata)
+{
+    json_t *json = metadata && *metadata == '{' ? json_loads(metadata, 0, NULL) : NULL;
+    uint32_t n = config_number(json, "audio_top_n", "audioTopN");
+    json_decref(json);
+    return n;
+}
+
 /* The token's roomConfig is for the room that this join makes. */
 static void room_options(struct join *in)
 {
@@ -93,6 +102,7 @@ static void room_options(struct join *in)
     in->j.room_departure_timeout_s = config_number(in->room_config, "departureTimeout", "departure_timeout");
     in->j.room_max_participants = config_number(in->room_config, "maxParticipants", "max_participants");
     in->j.room_metadata = json_string_value(json_object_get(in->room_config, "metadata"));
+    in->j.room_audio_top_n = metadata_top_n(in->j.room_metadata);
 }
 
 static void from_token(struct join *in)

@@ -150,8 +150,9 @@ static void on_sub_add(struct host *h, const struct sfu_command *c)
 {
     const struct media *peer = live(h, c->peer, MEDIA_PEER), *track = live(h, c->track, MEDIA_TRACK);
     assert_true(peer->remote_known);
-    uint8_t worker = peer->worker, track_worker = track->worker, kind = track->media;
-    bool encrypted = track->encrypted;
+    bool slot = track->slot;
+    uint8_t worker = peer->worker, track_worker = slot ? worker : track->worker, kind = track->media;
+    bool encrypted = slot ? c->sub_add.encrypted : track->encrypted;
     struct media *s = made(h, c->sub, MEDIA_SUB);
     s->peer = c->peer;
     s->track = c->track;
@@ -231,6 +232,27 @@ static void on_data(struct host *h, const struct sfu_command *c)
     p->opens_channels = c->data.open_channels;
 }
 
+static void on_stage(struct host *h, const struct sfu_command *c)
+{
+    assert_int_not_equal(c->stage, 0);
+    if (c->worker != 0) /* each is told the same */
+        return;
+    if (c->type == SFU_STAGE_ADD) {
+        for (unsigned i = 0; i < c->stage_add.slot_count; i++) {
+            struct media *t = made(h, c->stage_add.slots[i], MEDIA_TRACK);
+            t->slot = true;
+            t->peer = c->stage; /* whose it is */
+        }
+        return;
+    }
+    for (size_t i = 0; i < h->media_count; i++) {
+        if (!h->media[i].slot || h->media[i].peer != c->stage)
+            continue;
+        assert_unused(h, 0, (uint32_t)i);
+        h->media[i].live = false;
+    }
+}
+
 static void host_post(void *arg, const struct sfu_command *c)
 {
     struct host *h = arg;
@@ -269,6 +291,7 @@ static void host_post(void *arg, const struct sfu_command *c)
         break;
     case SFU_STAGE_ADD:
     case SFU_STAGE_REMOVE:
+        on_stage(h, c);
         break;
     }
 }
@@ -545,7 +568,7 @@ static void check_counts(const struct room_track *t)
 
 static void check_participant(struct host *h, const struct participant *p, struct count *n)
 {
-    n->participants++;
+    n->participants += !p->own;
     for (int i = 0; i < 2; i++)
         if (p->priv->peers[i])
             check_peer(h, p->priv->peers[i], n);

@@ -24,6 +24,7 @@ struct media {
     /* tracks and subscriptions */
     struct sfu_section section;
     uint8_t media; /* 0 audio, 1 video */
+    bool slot;     /* of a stage: on every worker */
     bool encrypted;
     bool muted;    /* tracks */
     unsigned adds; /* tracks: how often SFU_TRACK_ADD came */
