@@ -22,6 +22,7 @@
     X(rtp_muted, "RTP packets of muted tracks, not forwarded")                                               \
     X(rtx_in, "retransmissions received")                                                                    \
     X(rtx_out, "retransmissions sent")                                                                       \
+    X(rtx_copies, "retransmissions that were sent as two copies at once")                                    \
     X(rtx_refused, "retransmissions not sent: budget used up, or packet gone")                               \
     X(nack_out, "packets asked for again")                                                                   \
     X(nack_in, "packets that receivers asked for again")                                                     \
