@@ -130,21 +130,11 @@ static int64_t micros(const struct call *c, double at_s)
     return c->w->zero_us + (int64_t)(at_s * 1e6);
 }
 
-/* Frames that were there in time, of those sent between two calls of it. */
-struct frames {
-    int64_t pictures;
-    uint64_t in_time;
-};
-
-static struct frames frames_now(const struct net_view *s)
+/* Frames that were there in time, of those since there were so many pictures. */
+static double in_time_percent(const struct net_view *s, int64_t then)
 {
-    return (struct frames){.pictures = net_video_pictures(&s->video), .in_time = s->video.in_time};
-}
-
-static double in_time_percent(const struct net_view *s, struct frames then)
-{
-    int64_t pictures = net_video_pictures(&s->video) - then.pictures;
-    return pictures > 0 ? 100.0 * (double)(s->video.in_time - then.in_time) / (double)pictures : 0;
+    int64_t now = net_video_pictures(&s->video);
+    return now > then ? 100.0 * (double)net_video_in_time(&s->video, then, now) / (double)(now - then) : 0;
 }
 
 /* The share of a viewer's sound that was made up, %. */
@@ -226,7 +216,7 @@ static void lossy(struct net_result *r, const char *part, int percent, double ta
     struct net_viewer *v = c.viewers[0];
     struct net_view *camera = net_viewer_watch(v, c.senders[0], true, true), *voice = camera - 1;
     net_run(c.w, from_s);
-    struct frames then = frames_now(camera);
+    int64_t then = net_video_pictures(&camera->video);
     net_run(c.w, end_s);
     net_sender_stop(c.senders[0]);
     net_run(c.w, end_s + DRAIN_S);
@@ -541,3 +531,21 @@ const struct net_scene net_scenes[] = {
     {"share", "a bottleneck of 2 Mbit/s is shared, 50 ms RTT", run_share},
 };
 const size_t net_scene_count = sizeof net_scenes / sizeof *net_scenes;
+
+void net_scene_test(const char *name)
+{
+    const struct net_scene *scene = net_scenes;
+    while (scene < net_scenes + net_scene_count && strcmp(scene->name, name) != 0)
+        scene++;
+    assert_true(scene < net_scenes + net_scene_count);
+    struct net_result r = {.seed = 1};
+    unsigned missed = 0;
+    scene->run(&r);
+    for (size_t i = 0; i < r.count; i++) {
+        const struct net_figure *f = &r.figures[i];
+        bool ok = net_figure_loose(f);
+        missed += !ok;
+        print_message("%s: %s: %.2f %s%s\n", scene->name, f->name, f->value, f->unit, ok ? "" : " MISSED");
+    }
+    assert_int_equal(missed, 0);
+}

@@ -35,4 +35,7 @@ extern const size_t net_scene_count;
 bool net_figure_ok(const struct net_figure *f);    /* the target */
 bool net_figure_loose(const struct net_figure *f); /* the looser bound */
 
+/* Runs a scene with one seed, prints its figures, and fails the test if one is beyond its looser bound. */
+void net_scene_test(const char *name);
+
 #endif

@@ -13,6 +13,7 @@
 #define NACK_ROOM_US   100000
 #define NACK_FORGET_US 60000000
 #define PERCENTILE     95
+#define WAITING        128 /* pictures back that frames wait for what they need */
 
 void net_video_init(struct net_video *v)
 {
@@ -29,6 +30,7 @@ void net_video_init(struct net_video *v)
 void net_video_done(struct net_video *v)
 {
     free(v->shown);
+    free(v->in_time);
 }
 
 /* The number nearest to newest that has these low bits. */
@@ -143,15 +145,46 @@ static bool refs_find(struct net_video *v, struct net_frame *f)
     return true;
 }
 
+static int64_t ready_us(struct net_video *v, const struct net_frame *f)
+{
+    int64_t ready = f->complete_us;
+    for (int i = 0; i < 3; i++) {
+        const struct net_frame *r = f->refs[i] >= 0 ? frame_at(v, f->refs[i]) : NULL;
+        if (r && r->ready_us > ready)
+            ready = r->ready_us;
+    }
+    return ready;
+}
+
+/* A frame and all it needs are there, whether it is still of use or not. */
+static void frame_known(struct net_video *v, struct net_frame *f)
+{
+    f->known = true;
+    f->ready_us = ready_us(v, f);
+    size_t at = (size_t)(f->picture - v->first_picture);
+    if (f->picture < v->first_picture || f->ready_us - f->ts_us - v->offset_us > NET_IN_TIME_US)
+        return;
+    if (at >= v->in_time_cap) {
+        size_t cap = 2 * at + 1024;
+        v->in_time = realloc(v->in_time, cap * sizeof *v->in_time);
+        assert_non_null(v->in_time);
+        memset(v->in_time + v->in_time_cap, 0, (cap - v->in_time_cap) * sizeof *v->in_time);
+        v->in_time_cap = cap;
+    }
+    v->in_time[at] = true;
+}
+
 static void refs_retry(struct net_video *v)
 {
     for (bool found = true; found;) {
         found = false;
-        int64_t from = v->newest_picture - NET_FRAMES + 1;
-        for (int64_t p = from > v->decoded ? from : v->decoded + 1; p <= v->newest_picture; p++) {
+        int64_t from = v->newest_picture - WAITING;
+        for (int64_t p = from > 0 ? from : 0; p <= v->newest_picture; p++) {
             struct net_frame *f = frame_at(v, p);
-            if (f && f->complete && !f->known && refs_find(v, f))
-                f->known = found = true;
+            if (!f || !f->complete || f->known || !refs_find(v, f))
+                continue;
+            frame_known(v, f);
+            found = true;
         }
     }
 }
@@ -218,14 +251,6 @@ static void show(struct net_video *v, const struct net_frame *f, int64_t now_us)
 static void decode(struct net_video *v, struct net_frame *f, int64_t now_us)
 {
     const struct net_tag *t = &f->tag;
-    f->ready_us = f->complete_us;
-    for (int i = 0; i < 3; i++) {
-        const struct net_frame *r = f->refs[i] >= 0 ? frame_at(v, f->refs[i]) : NULL;
-        if (r && r->ready_us > f->ready_us)
-            f->ready_us = r->ready_us;
-    }
-    if (f->ready_us - f->ts_us - v->offset_us <= NET_IN_TIME_US)
-        v->in_time++;
     f->decoded = true;
     v->decoded = f->picture;
     v->keys += f->key;
@@ -340,6 +365,14 @@ void net_video_input(struct net_video *v, int64_t seq, uint32_t ts, bool marker,
 int64_t net_video_pictures(const struct net_video *v)
 {
     return v->first_picture < 0 ? 0 : v->newest_picture - v->first_picture + 1;
+}
+
+int64_t net_video_in_time(const struct net_video *v, int64_t from, int64_t to)
+{
+    int64_t n = 0;
+    for (int64_t at = from; at < to && at < (int64_t)v->in_time_cap; at++)
+        n += v->in_time[at];
+    return n;
 }
 
 unsigned net_video_shown(const struct net_video *v, int64_t from_us, int64_t to_us, int layer)

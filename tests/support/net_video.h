@@ -55,9 +55,11 @@ struct net_video {
     uint32_t truth[NET_LAYERS][NET_FRAMES]; /* frames that were decoded, by layer */
     struct net_shown *shown;                /* all that were */
     size_t shown_count, shown_cap;
+    bool *in_time; /* by picture, from the first one on: it was ready soon enough */
+    size_t in_time_cap;
     /* counted */
-    uint64_t complete, in_time, broken, keys; /* in_time: decoded, and ready soon enough */
-    uint64_t freezes, switches;               /* switches: of the spatial layer */
+    uint64_t complete, broken, keys;
+    uint64_t freezes, switches; /* switches: of the spatial layer */
     int64_t freeze_us, freeze_max_us;
     struct {
         int64_t at_us, us;
@@ -79,6 +81,8 @@ int64_t net_video_needless(const struct net_video *v);
 
 /* Pictures that were announced by their numbers, from the first one on. */
 int64_t net_video_pictures(const struct net_video *v);
+/* Of the pictures from the from-th one up to and without the to-th, those that were there in time. */
+int64_t net_video_in_time(const struct net_video *v, int64_t from, int64_t to);
 /* Frames of this layer or above shown between two times; the time at which a layer was first shown after a
  * time (-1: never); the longest time without a frame in a span. */
 unsigned net_video_shown(const struct net_video *v, int64_t from_us, int64_t to_us, int layer);
