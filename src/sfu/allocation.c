@@ -430,7 +430,7 @@ static void run(struct sfu_allocation *a, int64_t now_us)
         apply(s, now_us);
         s->wish.forwarded = forwarded_of(s);
         tell_sub(s, now_us);
-        a->open |= s->wish.why == ALLOCATE_KEY_FRAME || s->wish.next_bps;
+        a->open |= s->wish.next_bps || (!s->wish.audio && s->wish.forwarded != s->wish.spatial);
     }
     congestion_allocated(p, a->run.total_bps, a->run.wanted_bps, now_us);
     tell_peer(a, &in, now_us);

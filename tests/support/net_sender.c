@@ -387,6 +387,18 @@ static const struct net_peer_ops ops = {.rtcp = on_rtcp, .run = on_run, .next_us
 
 /* ---- life ---- */
 
+static struct sfu_announced announced_of(const struct net_sender *s, uint8_t kind)
+{
+    struct sfu_announced a = {.screen = s->options.screen};
+    for (unsigned i = 0; kind == KIND_VIDEO && i < s->options.layers; i++) {
+        a.layers[i].width = (uint16_t)(1280u >> (s->options.layers - 1 - i));
+        a.layers[i].height = (uint16_t)(720u >> (s->options.layers - 1 - i));
+        a.layers[i].bitrate_bps = (uint32_t)s->options.rates_bps[i];
+        a.layer_count++;
+    }
+    return a;
+}
+
 static uint32_t announce(struct net_sender *s, uint8_t kind, const struct sfu_section *section)
 {
     struct sfu_command c = {.type = SFU_TRACK_ADD,
@@ -395,6 +407,7 @@ static uint32_t announce(struct net_sender *s, uint8_t kind, const struct sfu_se
         .track = net_id(s->peer->world)};
     c.track_add.section = *section;
     c.track_add.kind = kind;
+    c.track_add.announced = announced_of(s, kind);
     net_extmap_add(s->peer, section);
     net_post(s->peer->world, &c);
     return c.track;

@@ -68,6 +68,7 @@ struct net_sender_options {
     int64_t rates_bps[NET_LAYERS]; /* of the camera's layers, lowest first; 0: there is none */
     unsigned layers;               /* 0: no camera */
     bool voice, red;
+    bool screen; /* its pictures are of a screen */
 };
 
 struct net_sender {
