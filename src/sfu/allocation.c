@@ -74,11 +74,34 @@ static uint8_t spatial_count(const struct sfu_track *t)
     return has_spatial(codec_of(t)) && announced > seen ? announced : seen;
 }
 
+/* The stream's own description of its layers; NULL: it brings none. */
+static const struct dd_structure *structure_of(const struct sfu_track *t)
+{
+    const struct dd_structure *dd = t->streams[0] ? t->streams[0]->dd : NULL;
+    return dd && dd->valid && !is_simulcast(t) ? dd : NULL;
+}
+
+/* Does the largest picture need the smaller ones between two key frames too? (Else each layer goes alone.) */
+static bool needs_lower(const struct dd_structure *dd)
+{
+    unsigned top = 0;
+    for (unsigned i = 0; i < dd->target_count; i++)
+        if (dd->target_spatial[i] > dd->target_spatial[top])
+            top = i;
+    for (unsigned i = 0; i < dd->template_count; i++) {
+        const struct dd_deps *d = &dd->templates[i];
+        if (d->spatial < dd->target_spatial[top] && d->fdiff_count && dd_indication_of(d, top) != DD_ABSENT)
+            return true;
+    }
+    return false;
+}
+
 /* Without layers to choose from the only one has the size of the largest that was announced. */
 static void describe(struct sfu_track *t)
 {
     struct allocate_track *a = &t->layers;
     const struct sfu_announced *n = &t->announced;
+    const struct dd_structure *dd = structure_of(t);
     a->spatial = spatial_count(t);
     a->temporal = a->temporal ? a->temporal : 1;
     for (unsigned i = 0; i < a->spatial; i++) {
@@ -87,7 +110,13 @@ static void describe(struct sfu_track *t)
         a->layers[i].width = known ? n->layers[from].width : 0;
         a->layers[i].height = known ? n->layers[from].height : 0;
         a->layers[i].announced_bps = known ? n->layers[from].bitrate_bps : 0;
+        if (dd && i < dd->resolution_count) {
+            a->layers[i].width = dd->width[i] < UINT16_MAX ? (uint16_t)dd->width[i] : UINT16_MAX;
+            a->layers[i].height = dd->height[i] < UINT16_MAX ? (uint16_t)dd->height[i] : UINT16_MAX;
+        }
     }
+    if (dd)
+        a->svc = needs_lower(dd);
 }
 
 static bool layer_active(const struct sfu_track *t, unsigned i)
@@ -180,10 +209,12 @@ static void layer_begins(struct sfu_track *t, unsigned spatial, int64_t now_us)
 {
     bool first = !t->layers.active;
     t->layers_seen |= 1u << spatial;
+    t->layers.svc |= spatial && !is_simulcast(t); /* unless it says otherwise */
     t->layers.active |= (uint8_t)(1u << spatial);
     if (!is_simulcast(t) && has_spatial(codec_of(t))) /* till it is seen what comes */
         for (unsigned i = spatial; first && i < t->announced.layer_count; i++) {
             t->layers.active |= (uint8_t)(1u << i);
+            t->layers.svc |= i > spatial;
             t->layer_us[i] = now_us;
         }
     describe(t);
@@ -218,6 +249,8 @@ void allocation_track_tick(struct sfu_track *t, int64_t now_us)
         t->layers_news = false;
         track_changed(t);
     }
+    if (structure_of(t))
+        describe(t);
     allocate_track_input(&t->layers, t->layer_bytes, now_us);
     memset(t->layer_bytes, 0, sizeof t->layer_bytes);
 }
