@@ -1,12 +1,13 @@
 #include "room/connection_quality.h"
 
-/* Points that a lost per cent costs, that a picture without some of its layers is worth, and that a score has
- * to be beyond a bound to be called better. */
-#define LOSS_POINTS    4
-#define LOWER_POINTS   75
-#define LOWEST_POINTS  55
-#define STOPPED_POINTS 30
-#define BETTER_POINTS  3
+/* Points that loss costs at most unless this share is lost, that a picture without some of its layers is
+ * worth, and that a score has to be beyond a bound to be called better. */
+#define LOSS_POINTS_MAX 75
+#define LOSS_UNBEARABLE 0.5f
+#define LOWER_POINTS    75
+#define LOWEST_POINTS   55
+#define STOPPED_POINTS  30
+#define BETTER_POINTS   3
 
 #define EXCELLENT_ABOVE 80
 #define GOOD_ABOVE      40
@@ -20,7 +21,12 @@ float connection_network_score(const struct connection_network *n)
     loss = loss > 1 ? 1 : loss;
     float delay = (float)n->rtt_ms / 2 + 2 * (float)n->jitter_ms;
     float effect = 0.024f * delay + (delay > 177.3f ? 0.11f * (delay - 177.3f) : 0);
-    float s = CONNECTION_SCORE_MAX - effect - LOSS_POINTS * loss * 100;
+    float lost = n->loss_points * loss * 100;
+    if (loss < LOSS_UNBEARABLE)
+        lost = lost > LOSS_POINTS_MAX ? LOSS_POINTS_MAX : lost;
+    else
+        lost = CONNECTION_SCORE_MAX;
+    float s = CONNECTION_SCORE_MAX - effect - lost;
     return s < 0 ? 0 : s;
 }
 

@@ -8,13 +8,20 @@
 
 #define CONNECTION_SCORE_MAX 100
 
+/* Points that a lost per cent costs, as LiveKit weighs it: video is no longer excellent from 2 % on, Opus
+ * from 2.5 %, Opus with its copies (RFC 2198) from 5 %. */
+#define CONNECTION_LOSS_VIDEO 10
+#define CONNECTION_LOSS_AUDIO 8
+#define CONNECTION_LOSS_RED   4
+
 /* What was measured of one peer connection, lately. */
 struct connection_network {
     float loss; /* 0 to 1, of the worse direction; anything else counts as the nearer end, no number as 0 */
+    float loss_points; /* that a lost per cent costs: CONNECTION_LOSS_... */
     uint32_t rtt_ms, jitter_ms;
 };
 
-/* 0 to 100. */
+/* 0 to 100. Loss alone makes it poor and no worse, unless half of everything is lost. */
 float connection_network_score(const struct connection_network *n);
 
 /* The videos that a viewer wants and that their publishers send. */

@@ -22,6 +22,16 @@ static int quality_of_size(const struct track *t, uint32_t width, uint32_t heigh
     return fit < 0 ? QUALITY_HIGH : quality_of_layer(t, fit);
 }
 
+/* The quality of the layer that serves one who asks for quality: not every publisher has all three. */
+static int quality_at_least(const struct track *t, int quality)
+{
+    int best = QUALITY_HIGH;
+    for (uint8_t i = 0; i < t->desc.layer_count; i++)
+        if (t->desc.layers[i].quality >= quality && t->desc.layers[i].quality < best)
+            best = t->desc.layers[i].quality;
+    return best;
+}
+
 /* The quality that a viewer wants of a track at present; -1: none. */
 static int quality_wanted(const struct subscription *s)
 {
@@ -29,10 +39,10 @@ static int quality_wanted(const struct subscription *s)
     if (s->codec_failed || (c && c->has_settings && c->settings.disabled))
         return -1;
     if (!c || !c->has_settings)
-        return s->subscriber->adaptive_stream ? QUALITY_LOW : QUALITY_HIGH;
+        return quality_at_least(s->track, s->subscriber->adaptive_stream ? QUALITY_LOW : QUALITY_HIGH);
     if (c->settings.width && c->settings.height)
         return quality_of_size(s->track, c->settings.width, c->settings.height);
-    return c->settings.quality <= QUALITY_HIGH ? (int)c->settings.quality : QUALITY_HIGH;
+    return quality_at_least(s->track, c->settings.quality);
 }
 
 /* The highest quality that somebody wants at present; -1: nobody wants any. */
@@ -44,6 +54,14 @@ static int highest_demand(const struct track_demand *d)
     return q;
 }
 
+int demand_told(const struct room_track *t)
+{
+    int told = -1;
+    for (int q = 0; t->demand.told && q < 3; q++)
+        told = t->demand.enabled[q] ? q : told;
+    return told;
+}
+
 static void tell_demand(struct room_track *t, int highest)
 {
     struct codec_demand d = {.codec = t->t.mime[0] ? strchr(t->t.mime, '/') + 1 : ""};
@@ -52,6 +70,8 @@ static void tell_demand(struct room_track *t, int highest)
     for (char *c = lower; *c; c++)
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
     d.codec = lower;
+    if (highest > demand_told(t))
+        t->short_rounds = 0; /* it takes a moment */
     for (int q = 0; q < 3; q++)
         t->demand.enabled[q] = d.enabled[q] = q <= highest;
     t->demand.told = true;
@@ -63,9 +83,7 @@ static void tell_demand(struct room_track *t, int highest)
 static bool decide(struct room_track *t, int64_t now_us)
 {
     struct track_demand *d = &t->demand;
-    int highest = highest_demand(d), told = -1;
-    for (int q = 0; d->told && q < 3; q++)
-        told = d->enabled[q] ? q : told;
+    int highest = highest_demand(d), told = demand_told(t);
     if (d->told && highest == told) {
         d->lower_due_us = 0;
         return false;

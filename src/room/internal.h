@@ -53,7 +53,7 @@ struct subscription {
     bool live;                 /* a packet was forwarded */
     bool paused;               /* told to the client */
     int8_t want;               /* enum video_quality that its viewer wants, counted in the track; -1: none */
-    int8_t layer;              /* forwarded at present, counted in the track; -1: none */
+    int8_t layer;              /* forwarded at present; -1: none */
     uint8_t short_rounds;      /* quality reports in a row that found less than the viewer wants */
     bool ever_paused;          /* the client was told of a pause some time */
     bool allocation_known;
@@ -118,6 +118,7 @@ struct participant_private {
     enum connection_quality quality;
     float score;
     float pictures_short; /* points: what it misses of what it asked for */
+    float sending_short;  /* points: what it was asked to send and does not */
     bool quality_dirty;
     uint64_t quality_round;     /* the server's, when this one was listed last */
     uint64_t told_round;        /* the same, when it was told last */
@@ -147,10 +148,11 @@ struct room_track {
     char fmtp[128];
     int64_t published_us;
     struct track_demand demand;
-    uint32_t receiving[SFU_RIDS_MAX]; /* subscriptions by the layer that they get */
-    struct list offered;              /* room_private->offered; not in it: a microphone that slots carry */
-    struct room_stage *stage;         /* this is a slot of it */
-    bool on_stage;                    /* a microphone that slots carry */
+    uint8_t arriving;     /* bit a spatial layer of simulcast */
+    uint8_t short_rounds; /* quality reports in a row that found less than what was asked of the publisher */
+    struct list offered;  /* room_private->offered; not in it: a microphone that slots carry */
+    struct room_stage *stage; /* this is a slot of it */
+    bool on_stage;            /* a microphone that slots carry */
 };
 
 /* The slots of a room where only the loudest are heard. */
@@ -244,6 +246,8 @@ void participant_changed(struct participant *p, bool with_self);
 /* to is about to be sent a description that names a track of p: what is collected of p comes first. */
 void participant_introduce(struct participant *p, struct participant *to);
 void participant_tell_gone(struct participant *p, enum leave_reason reason);
+void participant_conceal(struct participant *p); /* p will be hidden: to the others it leaves */
+void participant_reveal(struct participant *p);  /* it was, and has not left after all */
 void room_flush_bulk(struct room *r, int64_t now_us);
 void participant_snapshot(struct participant *p); /* after a resume */
 bool participant_visible(const struct participant *p, const struct participant *to);
@@ -316,13 +320,13 @@ void speakers_greet(struct participant *subscriber, struct participant *publishe
 void quality_tick(struct room_server *rs);
 void quality_input(struct participant *p, const struct sfu_event *e);
 void quality_news(struct participant *p); /* p's quality is to be told, and to p those of whom it receives */
-void quality_connection(struct participant *p);        /* one of p's connections came or went */
-void quality_layer(struct subscription *s, int layer); /* another one is forwarded; -1: none */
+void quality_connection(struct participant *p); /* one of p's connections came or went */
 
 /* ---- demand.c ---- */
 /* What the viewer wants may have changed, or it is a new one. */
 void demand_changed(struct subscription *s);
-void demand_end(struct subscription *s); /* the viewer goes */
+void demand_end(struct subscription *s);     /* the viewer goes */
+int demand_told(const struct room_track *t); /* the highest quality its publisher is to send; -1: none */
 void demand_update(struct room_track *t, int64_t now_us);
 void demands_tick(struct room_server *rs, int64_t now_us);
 void demand_renew(struct participant *publisher); /* after a resume, like speakers_snapshot */

@@ -488,9 +488,20 @@ void participant_set_permission(struct participant *p, const struct permission *
 {
     if (p->own)
         return;
+    bool was_hidden = p->permission.hidden;
+    if (perm->hidden && !was_hidden)
+        participant_conceal(p);
+    else if (was_hidden && !perm->hidden)
+        participant_reveal(p);
     p->permission = *perm;
     tracks_check_permission(p);
     participant_changed(p, true);
+    if (perm->hidden != was_hidden) {
+        list_for_each(l, &p->tracks)
+        {
+            subscriptions_of_new_track(list_entry(l, struct track, link));
+        }
+    }
     TELL(p, claims_changed);
     subscriptions_reconcile_all(p);
     room_count(p);

@@ -1,4 +1,5 @@
 /* Connection quality: what is measured of a participant's connections and pictures, and who is told. */
+#include <math.h>
 #include <stdlib.h>
 #include "room/connection_quality.h"
 #include "room/internal.h"
@@ -6,27 +7,14 @@
 #define PROTOCOL_KNOWS_LOST 11
 #define LASTING_ROUNDS      2 /* reports of five seconds that show less than wanted, before it counts */
 
-static int8_t counted_layer(int layer)
-{
-    return (int8_t)(layer < 0 ? -1 : layer < SFU_RIDS_MAX ? layer : SFU_RIDS_MAX - 1);
-}
+/* ---- pictures ---- */
 
-void quality_layer(struct subscription *s, int layer)
+static int highest_layer(uint8_t layers)
 {
-    struct room_track *t = track_private(s->track);
-    if (s->layer >= 0)
-        t->receiving[s->layer]--;
-    s->layer = counted_layer(layer);
-    if (s->layer >= 0)
-        t->receiving[s->layer]++;
-}
-
-static int highest_received(const struct room_track *t)
-{
-    int layer = SFU_RIDS_MAX - 1;
-    while (layer >= 0 && !t->receiving[layer])
-        layer--;
-    return layer;
+    int highest = -1;
+    for (int i = 0; i < 8; i++)
+        highest = layers & 1u << i ? i : highest;
+    return highest;
 }
 
 static int layer_of_quality(const struct track *t, int quality)
@@ -38,41 +26,118 @@ static int layer_of_quality(const struct track *t, int quality)
     return layer;
 }
 
-/* What the subscriber gets of a video, against what it wants and what others get of it: a layer that goes to
- * nobody may not be sent at all, which is not this one's fault. */
-static void count_picture(struct subscription *s, struct connection_pictures *pictures)
+/* One video: the layer that is due and the one that there is, -1 for none. Less than is due counts when it
+ * lasts: before that it may be waiting for a key frame. */
+static void count_picture(uint8_t *short_rounds, int due, int layer, struct connection_pictures *pictures)
 {
-    struct track *t = s->track;
-    int quality = t->desc.kind == TRACK_VIDEO && s->live && !t->desc.muted ? s->want : -1;
-    if (quality < 0) {
-        s->short_rounds = 0;
-        return;
-    }
-    int wanted = layer_of_quality(t, quality), sent = highest_received(track_private(t));
-    int due = wanted < sent ? wanted : sent;
-    bool less = s->paused || (s->layer >= 0 && s->layer < due);
-    if (!less)
-        s->short_rounds = 0;
-    else if (s->short_rounds < LASTING_ROUNDS)
-        s->short_rounds++;
-    if (s->short_rounds < LASTING_ROUNDS)
-        pictures->full++; /* it may be waiting for a key frame */
-    else if (s->paused)
+    if (layer >= due)
+        *short_rounds = 0;
+    else if (*short_rounds < LASTING_ROUNDS)
+        (*short_rounds)++;
+    if (*short_rounds < LASTING_ROUNDS)
+        pictures->full++;
+    else if (layer < 0)
         pictures->stopped++;
-    else if (due - s->layer == 1)
+    else if (due - layer == 1)
         pictures->lower++;
     else
         pictures->lowest++;
 }
 
-static void look_at_pictures(struct participant *p)
+/* What a subscriber gets of a video against what it wants. A layer that does not arrive from the publisher is
+ * no fault of the subscriber's network; a pause for want of bandwidth is. */
+static void count_received(struct subscription *s, struct connection_pictures *pictures)
 {
-    struct connection_pictures pictures = {0};
-    list_for_each(l, &p->subscriptions)
-    {
-        count_picture(list_entry(l, struct subscription, by_subscriber), &pictures);
+    const struct room_track *t = track_private(s->track);
+    bool due = t->t.desc.kind == TRACK_VIDEO && s->want >= 0 && (s->live || s->paused) && !t->t.desc.muted;
+    if (!due) {
+        s->short_rounds = 0;
+        return;
     }
-    p->priv->pictures_short = CONNECTION_SCORE_MAX - connection_pictures_score(&pictures);
+    int wanted = layer_of_quality(&t->t, s->want), sent = t->t.simulcast ? highest_layer(t->arriving) : 0;
+    wanted = wanted < sent ? wanted : sent;
+    int layer = s->paused ? -1 : s->layer < 0 ? wanted : s->layer;
+    count_picture(&s->short_rounds, s->paused && wanted < 0 ? 0 : wanted, layer, pictures);
+}
+
+/* What a publisher sends of a video against what it was asked for. */
+static void count_sent(struct room_track *t, struct connection_pictures *pictures)
+{
+    int asked = demand_told(t);
+    if (!t->t.simulcast || asked < 0 || t->t.desc.muted || !t->arriving) {
+        t->short_rounds = 0;
+        return;
+    }
+    count_picture(&t->short_rounds, layer_of_quality(&t->t, asked), highest_layer(t->arriving), pictures);
+}
+
+static float missing(const struct connection_pictures *pictures)
+{
+    return CONNECTION_SCORE_MAX - connection_pictures_score(pictures);
+}
+
+static void look_at_pictures(struct participant *p, uint32_t peer)
+{
+    struct connection_pictures received = {0}, sent = {0};
+    if (peer == p->subscriber->number) {
+        list_for_each(l, &p->subscriptions)
+        {
+            count_received(list_entry(l, struct subscription, by_subscriber), &received);
+        }
+        p->priv->pictures_short = missing(&received);
+    }
+    if (peer == p->publisher->number) {
+        list_for_each(l, &p->tracks)
+        {
+            count_sent(track_private(list_entry(l, struct track, link)), &sent);
+        }
+        p->priv->sending_short = missing(&sent);
+    }
+}
+
+/* ---- the network ---- */
+
+static float loss_points(const struct track *t)
+{
+    if (t->desc.kind == TRACK_VIDEO)
+        return CONNECTION_LOSS_VIDEO;
+    return track_private((struct track *)(uintptr_t)t)->codec == SDP_CODEC_RED ? CONNECTION_LOSS_RED
+                                                                               : CONNECTION_LOSS_AUDIO;
+}
+
+/* What a lost per cent costs, by the most sensitive of what the connection carries. */
+static float loss_points_of(const struct room_peer *peer)
+{
+    const struct participant *p = peer->participant;
+    float points = CONNECTION_LOSS_RED;
+    if (peer == p->publisher) {
+        list_for_each(l, &p->tracks)
+        {
+            const struct track *t = list_entry(l, struct track, link);
+            if (!t->desc.muted)
+                points = fmaxf(points, loss_points(t));
+        }
+    }
+    if (peer == p->subscriber) {
+        list_for_each(l, &p->subscriptions)
+        {
+            const struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+            if (s->live)
+                points = fmaxf(points, loss_points(s->track));
+        }
+    }
+    return points;
+}
+
+static float network_score(const struct room_peer *peer)
+{
+    if (!peer || peer->last_quality.type != SFU_EVENT_PEER_QUALITY)
+        return CONNECTION_SCORE_MAX;
+    struct connection_network n = {.loss = peer->last_quality.quality.loss,
+        .rtt_ms = peer->last_quality.quality.rtt_ms,
+        .jitter_ms = peer->last_quality.quality.jitter_ms};
+    n.loss_points = n.loss > 0 ? loss_points_of(peer) : 0;
+    return connection_network_score(&n);
 }
 
 static bool is_silent(const struct participant *p)
@@ -83,27 +148,20 @@ static bool is_silent(const struct participant *p)
 
 void quality_input(struct participant *p, const struct sfu_event *e)
 {
-    if (p->subscriber && e->peer == p->subscriber->number)
-        look_at_pictures(p);
+    look_at_pictures(p, e->peer);
     if (is_silent(p))
         return;
-    float worst = CONNECTION_SCORE_MAX - p->priv->pictures_short;
-    for (int i = 0; i < 2; i++) {
-        const struct room_peer *peer = p->priv->peers[i];
-        if (!peer || peer->last_quality.type != SFU_EVENT_PEER_QUALITY)
-            continue;
-        struct connection_network n = {.loss = peer->last_quality.quality.loss,
-            .rtt_ms = peer->last_quality.quality.rtt_ms,
-            .jitter_ms = peer->last_quality.quality.jitter_ms};
-        float s = connection_network_score(&n);
-        worst = s < worst ? s : worst;
-    }
+    float worst = CONNECTION_SCORE_MAX - fmaxf(p->priv->pictures_short, p->priv->sending_short);
+    for (int i = 0; i < 2; i++)
+        worst = fminf(worst, network_score(p->priv->peers[i]));
     enum connection_quality grade = connection_grade(worst, p->priv->quality);
     if (grade != p->priv->quality)
         quality_news(p);
     p->priv->quality = grade;
     p->priv->score = connection_mos(worst);
 }
+
+/* ---- who is told ---- */
 
 void quality_connection(struct participant *p)
 {

@@ -202,6 +202,8 @@ static void track_event(struct room_server *rs, const struct sfu_event *e)
         if (t->t.desc.source == SOURCE_SCREEN_SHARE_AUDIO || priv->simulate_until_us)
             return;
         speakers_input(t->t.publisher, e->level.level, e->level.active, server_now_us(rs));
+    } else if (e->type == SFU_EVENT_TRACK_LAYERS) {
+        t->arriving = e->layers.active;
     } else {
         log_debug("track.live", "track=%s codec=%d", t->t.sid, e->live.codec);
     }
@@ -214,7 +216,7 @@ static void sub_event(struct room_server *rs, const struct sfu_event *e)
     if (!s)
         return;
     if (e->type == SFU_EVENT_SUB_LAYER)
-        quality_layer(s, e->layer.layer);
+        s->layer = e->layer.layer;
     else
         s->live = true;
 }
@@ -237,6 +239,7 @@ void room_server_event(struct room_server *rs, const struct sfu_event *e)
         return;
     case SFU_EVENT_TRACK_LIVE:
     case SFU_EVENT_TRACK_LEVEL:
+    case SFU_EVENT_TRACK_LAYERS:
         track_event(rs, e);
         return;
     case SFU_EVENT_SUB_LIVE:

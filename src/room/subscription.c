@@ -237,7 +237,7 @@ void subscription_stop(struct subscription *s)
     HASH_DELETE(hh, rs->subs, s);
     s->number = 0;
     s->live = false;
-    quality_layer(s, -1);
+    s->layer = -1;
     bandwidth_forget(s);
 }
 
@@ -445,6 +445,7 @@ void participant_track_settings(
         return;
     c->has_settings = true;
     c->settings = *set;
+    c->settings.disabled |= set->quality == QUALITY_OFF;
     struct track *t = room_find_track(p->room, track_sid);
     struct subscription *s = t ? find(p, t) : NULL;
     if (!s)

@@ -546,6 +546,12 @@ enum request_reason participant_update_video(
     t->desc.width = width;
     t->desc.height = height;
     announce_again(track_private(t));
+    list_for_each(l, &t->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_track);
+        subscription_apply(s); /* what they want by size is another layer now */
+        demand_changed(s);
+    }
     track_touch(track_private(t));
     participant_changed(p, true);
     return REQUEST_OK;

@@ -213,6 +213,25 @@ void participant_tell_gone(struct participant *p, enum leave_reason reason)
     }
 }
 
+void participant_conceal(struct participant *p)
+{
+    enum participant_state state = p->state;
+    if (!p->priv->told_joined)
+        return;
+    participant_tell_gone(p, LEAVE_UNKNOWN);
+    p->state = state;
+}
+
+void participant_reveal(struct participant *p)
+{
+    list_for_each_safe(l, &p->room->priv->gone)
+    {
+        struct gone *g = list_entry(l, struct gone, link);
+        if (strcmp(g->last.sid, p->sid) == 0)
+            gone_free(p->room, g);
+    }
+}
+
 static void tell_gone(struct participant *p)
 {
     const struct room_server *rs = p->room->server;
@@ -221,7 +240,7 @@ static void tell_gone(struct participant *p)
     {
         struct gone *g = list_entry(l, struct gone, link);
         struct participant *list[1] = {&g->last};
-        if (g->number > p->priv->gone_before && g->left_us >= since_us &&
+        if (g->number > p->priv->gone_before && g->left_us >= since_us && strcmp(g->last.sid, p->sid) != 0 &&
             hears_of(p, g->last.disconnect_reason) && participant_visible(&g->last, p))
             TELL(p, update, list, 1);
     }

@@ -22,6 +22,7 @@ enum sfu_event_type {
                                  SFU_ALLOCATED_US */
     SFU_EVENT_DATA_OPEN,      /* peer: _reliable and _lossy are open */
     SFU_EVENT_STAGE_SLOT,     /* stage, track: a slot has another voice; track 0: none */
+    SFU_EVENT_TRACK_LAYERS,   /* track: other layers of a video arrive than before */
 };
 
 enum sfu_peer_state {
@@ -73,6 +74,9 @@ struct sfu_event {
         struct {
             enum payload_codec codec;
         } live;
+        struct {
+            uint8_t active; /* bit a stream, in the order of the section's rids */
+        } layers;
         struct {
             float level; /* 0 to 1, linear, of the loudest part of the window */
             bool active;

@@ -73,6 +73,7 @@ struct sfu_track {
     uint8_t kind;
     bool encrypted, muted, live;
     enum payload_codec live_codec; /* as last told */
+    uint8_t told_layers;           /* the same */
     struct sfu_section section;
     struct sfu_stream *streams[SFU_RIDS_MAX];
     uint8_t stream_count; /* highest index in use, and one */

@@ -64,7 +64,8 @@ struct sfu_events {
 /* Figures can wait for others of their kind: they wake control once a tick, however many peers there are. */
 static bool can_wait(const struct sfu_event *e)
 {
-    return e->type == SFU_EVENT_PEER_QUALITY || e->type == SFU_EVENT_PEER_ALLOCATED;
+    return e->type == SFU_EVENT_PEER_QUALITY || e->type == SFU_EVENT_PEER_ALLOCATED ||
+           e->type == SFU_EVENT_SUB_ALLOCATED;
 }
 
 void sfu_emit(struct sfu_worker *w, const struct sfu_event *e)

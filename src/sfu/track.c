@@ -261,6 +261,17 @@ void track_key_frame(struct sfu_track *t, unsigned index, int64_t now_us)
     rtcp_ask_key_frame(t, s);
 }
 
+static void tell_layers(struct sfu_track *t)
+{
+    struct sfu_event e = {.type = SFU_EVENT_TRACK_LAYERS, .peer = t->peer->id, .track = t->id};
+    for (unsigned i = 0; i < t->stream_count; i++)
+        e.layers.active |= (uint8_t)(stream_active(t, i) << i);
+    if (e.layers.active == t->told_layers)
+        return;
+    t->told_layers = e.layers.active;
+    sfu_emit(t->worker, &e);
+}
+
 void track_tick(struct sfu_track *t, int64_t now_us)
 {
     if (t->slot)
@@ -280,6 +291,8 @@ void track_tick(struct sfu_track *t, int64_t now_us)
     }
     if (t->kind == KIND_AUDIO && t->peer)
         level_tick(t, now_us);
+    if (t->kind == KIND_VIDEO && t->peer)
+        tell_layers(t);
 }
 
 /* ---- commands ---- */

@@ -81,8 +81,8 @@ static void changes_are_told_to_oneself_and_to_subscribers_within_five_seconds(v
         float loss;
         uint32_t rtt_ms, jitter_ms;
         const char *word;
-    } rows[] = {{0.04f, 20, 5, "EXCELLENT"}, {0.06f, 20, 5, "GOOD"}, {0.14f, 50, 5, "GOOD"},
-        {0.16f, 50, 5, "POOR"}, {0.5f, 50, 5, "LOST"}, {0, 1200, 20, "POOR"}, {0, 800, 20, "GOOD"},
+    } rows[] = {{0.015f, 20, 5, "EXCELLENT"}, {0.025f, 20, 5, "GOOD"}, {0.055f, 50, 5, "GOOD"},
+        {0.065f, 50, 5, "POOR"}, {0.5f, 50, 5, "LOST"}, {0, 1200, 20, "POOR"}, {0, 800, 20, "GOOD"},
         {0, 0, 0, "EXCELLENT"}};
     const char *before = "EXCELLENT";
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -129,7 +129,7 @@ static void who_was_away_is_told_the_qualities(void **state)
 {
     (void)state;
     guest_lose_socket(bob);
-    report(alice, 0.06f, 20, 5);
+    report(alice, 0.03f, 20, 5);
     host_run(h, S(6));
     guest_clear(bob);
     guest_resume(bob);
@@ -152,6 +152,13 @@ static void told_layer(const struct guest *g, int layer)
     }
 }
 
+static void told_arriving(const struct track *t, unsigned layers)
+{
+    struct sfu_event e = {.type = SFU_EVENT_TRACK_LAYERS, .track = t->id};
+    e.layers.active = (uint8_t)layers;
+    room_server_event(h->rooms, &e);
+}
+
 static void report_viewer(const struct guest *g)
 {
     struct sfu_event e = {.type = SFU_EVENT_PEER_QUALITY, .peer = guest_participant(g)->subscriber->number};
@@ -161,17 +168,13 @@ static void report_viewer(const struct guest *g)
 static void a_smaller_picture_than_wanted_counts_when_it_lasts(void **state)
 {
     (void)state;
-    struct guest *carol = guest_enter(h, "carol");
-    host_settle(h);
-    host_run(h, S(6));
-    guest_clear(bob);
     told_layer(bob, 0);
-    told_layer(carol, 0);
+    told_arriving(cam, 1);
     for (int i = 0; i < 4; i++)
-        report_viewer(bob); /* nobody gets more: perhaps there is no more */
+        report_viewer(bob); /* there is no more */
     host_run(h, S(5));
     assert_string_equal(guest_text(bob, NOTE_QUALITY), "(none)");
-    told_layer(carol, 2);
+    told_arriving(cam, 7);
     report_viewer(bob);
     host_run(h, S(5));
     assert_string_equal(guest_text(bob, NOTE_QUALITY), "(none)");
@@ -183,6 +186,91 @@ static void a_smaller_picture_than_wanted_counts_when_it_lasts(void **state)
     report_viewer(bob);
     host_run(h, S(5));
     assert_string_equal(guest_text(bob, NOTE_QUALITY), "alice EXCELLENT, bob EXCELLENT");
+    assert_int_equal(guest_participant(alice)->priv->quality, CONNECTION_EXCELLENT);
+}
+
+static struct subscription *sub_of(const struct guest *g)
+{
+    list_for_each(l, &guest_participant(g)->subscriptions)
+    {
+        struct subscription *s = list_entry(l, struct subscription, by_subscriber);
+        if (s->track == cam)
+            return s;
+    }
+    return NULL;
+}
+
+/* What is asked for and not got, by whose doing. */
+static void a_pause_counts_unless_it_is_the_viewers(void **state)
+{
+    (void)state;
+    const struct {
+        bool paused; /* for want of bandwidth */
+        bool disabled, muted;
+        unsigned arriving;
+        int layer;
+        enum connection_quality grade;
+    } rows[] = {
+        {.arriving = 7, .layer = 2, .grade = CONNECTION_EXCELLENT},
+        {.arriving = 7, .layer = 1, .grade = CONNECTION_GOOD},
+        {.arriving = 7, .layer = 0, .grade = CONNECTION_GOOD},
+        {.arriving = 3, .layer = 1, .grade = CONNECTION_EXCELLENT},
+        {.arriving = 7, .layer = -1, .paused = true, .grade = CONNECTION_POOR},
+        {.arriving = 0, .layer = -1, .paused = true, .grade = CONNECTION_POOR},
+        {.arriving = 7, .layer = -1, .disabled = true, .grade = CONNECTION_EXCELLENT},
+        {.arriving = 7, .layer = -1, .paused = true, .disabled = true, .grade = CONNECTION_EXCELLENT},
+        {.arriving = 7, .layer = 0, .muted = true, .grade = CONNECTION_EXCELLENT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct track_settings set = {.quality = QUALITY_HIGH, .disabled = rows[i].disabled};
+        participant_track_settings(bob->p, cam->sid, &set);
+        participant_mute_track(alice->p, cam->sid, rows[i].muted);
+        told_arriving(cam, rows[i].arriving);
+        told_layer(bob, rows[i].layer);
+        sub_of(bob)->paused = rows[i].paused;
+        for (int k = 0; k < 3; k++)
+            report_viewer(bob);
+        assert_int_equal(guest_participant(bob)->priv->quality, rows[i].grade);
+    }
+    sub_of(bob)->paused = false;
+}
+
+static void a_publisher_that_sends_less_than_it_was_asked_for_has_a_bad_uplink(void **state)
+{
+    (void)state;
+    const struct {
+        enum video_quality wanted;
+        bool muted;
+        unsigned arriving;
+        enum connection_quality grade;
+    } rows[] = {
+        {QUALITY_HIGH, false, 7, CONNECTION_EXCELLENT}, {QUALITY_HIGH, false, 3, CONNECTION_GOOD},
+        {QUALITY_HIGH, false, 1, CONNECTION_GOOD}, {QUALITY_MEDIUM, false, 3, CONNECTION_EXCELLENT},
+        {QUALITY_LOW, false, 1, CONNECTION_EXCELLENT}, /* nobody wants the others */
+        {QUALITY_HIGH, true, 1, CONNECTION_EXCELLENT},
+        {QUALITY_HIGH, false, 0, CONNECTION_EXCELLENT}, /* nothing came yet */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct track_settings set = {.quality = rows[i].wanted};
+        participant_track_settings(bob->p, cam->sid, &set);
+        host_run(h, S(6));
+        participant_mute_track(alice->p, cam->sid, rows[i].muted);
+        told_arriving(cam, rows[i].arriving);
+        report(alice, 0, 20, 5);
+        report(alice, 0, 20, 5);
+        report(alice, 0, 20, 5);
+        assert_int_equal(guest_participant(alice)->priv->quality, rows[i].grade);
+    }
+    /* layers that were asked for just now have their time to come */
+    struct track_settings low = {.quality = QUALITY_LOW}, high = {.quality = QUALITY_HIGH};
+    participant_track_settings(bob->p, cam->sid, &low);
+    host_run(h, S(6));
+    told_arriving(cam, 1);
+    participant_track_settings(bob->p, cam->sid, &high);
+    report(alice, 0, 20, 5);
+    assert_int_equal(guest_participant(alice)->priv->quality, CONNECTION_EXCELLENT);
+    told_arriving(cam, 7);
+    report(alice, 0, 20, 5);
     assert_int_equal(guest_participant(alice)->priv->quality, CONNECTION_EXCELLENT);
 }
 
@@ -203,11 +291,50 @@ static void a_viewer_that_wants_nothing_misses_nothing(void **state)
     assert_string_equal(guest_text(bob, NOTE_QUALITY), "(none)");
 }
 
+static void sound_bears_more_loss_than_video(void **state)
+{
+    (void)state;
+    const struct {
+        float loss;
+        enum connection_quality with_video, with_red;
+    } rows[] = {
+        {0.015f, CONNECTION_EXCELLENT, CONNECTION_EXCELLENT},
+        {0.03f, CONNECTION_GOOD, CONNECTION_EXCELLENT},
+        {0.065f, CONNECTION_POOR, CONNECTION_GOOD},
+        {0.2f, CONNECTION_POOR, CONNECTION_POOR},
+        {0.6f, CONNECTION_LOST, CONNECTION_LOST},
+    };
+    struct guest *carol = guest_enter(h, "carol");
+    struct track *mic = guest_publish(carol, "mic", SOURCE_MICROPHONE);
+    host_settle(h);
+    assert_int_equal(track_private(mic)->codec, SDP_CODEC_RED);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        report(alice, rows[i].loss, 20, 5);
+        report(carol, rows[i].loss, 20, 5);
+        assert_int_equal(guest_participant(alice)->priv->quality, rows[i].with_video);
+        assert_int_equal(guest_participant(carol)->priv->quality, rows[i].with_red);
+    }
+}
+
+static void a_second_connection_does_not_hide_that_the_first_is_gone(void **state)
+{
+    (void)state;
+    guest_state(alice, PEER_PUBLISHER, SFU_PEER_DISCONNECTED);
+    host_run(h, S(5));
+    assert_string_equal(guest_text(bob, NOTE_QUALITY), "alice LOST");
+    guest_clear(bob);
+    report(alice, 0, 20, 5);
+    host_run(h, S(10));
+    assert_int_equal(guest_count(bob, NOTE_QUALITY), 0);
+    assert_int_equal(guest_participant(alice)->priv->quality, CONNECTION_LOST);
+}
+
 /* ---- the score ---- */
 
 static float network(float loss, uint32_t rtt_ms, uint32_t jitter_ms)
 {
-    struct connection_network n = {.loss = loss, .rtt_ms = rtt_ms, .jitter_ms = jitter_ms};
+    struct connection_network n = {
+        .loss = loss, .loss_points = CONNECTION_LOSS_AUDIO, .rtt_ms = rtt_ms, .jitter_ms = jitter_ms};
     return connection_network_score(&n);
 }
 
@@ -215,11 +342,13 @@ static void the_network_counts_by_loss_and_delay(void **state)
 {
     (void)state;
     assert_float_equal(network(0, 0, 0), 100, 0.001);
-    assert_float_equal(network(0.05f, 0, 0), 80, 0.001);
+    assert_float_equal(network(0.025f, 0, 0), 80, 0.001);
+    assert_float_equal(network(0.3f, 0, 0), 25, 0.001); /* poor, but something arrives */
+    assert_float_equal(network(0.5f, 0, 0), 0, 0);
     assert_float_equal(network(0, 200, 0), 97.6, 0.001);
     assert_float_equal(network(0, 200, 50), 92.7, 0.1); /* jitter is delay: the player waits for it */
     for (uint32_t i = 1; i < 100; i++) {
-        assert_true(network((float)i / 400, 50, 5) < network((float)(i - 1) / 400, 50, 5));
+        assert_true(network((float)i / 1100, 50, 5) < network((float)(i - 1) / 1100, 50, 5));
         assert_true(network(0, i * 10, 5) < network(0, i * 10 - 10, 5));
         assert_true(network(0, 50, i) < network(0, 50, i - 1));
     }
@@ -324,19 +453,19 @@ static void less_is_told_when_it_lasts(void **state)
 {
     (void)state;
     want(bob, QUALITY_LOW);
-    host_run(h, MS(4800));
+    host_run(h, MS(3800));
     assert_int_equal(guest_count(alice, NOTE_DEMAND), 0);
     host_run(h, MS(300));
     assert_string_equal(guest_text(alice, NOTE_DEMAND), "cam vp8 100");
     want(bob, QUALITY_MEDIUM);
     assert_string_equal(guest_text(alice, NOTE_DEMAND), "cam vp8 110"); /* more: at once */
     want(bob, QUALITY_OFF);
-    host_run(h, S(4));
+    host_run(h, S(3));
     want(bob, QUALITY_MEDIUM); /* it was only a moment */
     host_run(h, S(10));
     assert_int_equal(guest_count(alice, NOTE_DEMAND), 2);
     want(bob, QUALITY_OFF);
-    host_run(h, S(4)); /* the wait begins anew */
+    host_run(h, S(3)); /* the wait begins anew */
     assert_int_equal(guest_count(alice, NOTE_DEMAND), 2);
     host_run(h, S(2));
     assert_string_equal(guest_text(alice, NOTE_DEMAND), "cam vp8 000");
@@ -430,6 +559,54 @@ static void a_publisher_that_was_away_is_told_again(void **state)
     assert_string_equal(guest_text(alice, NOTE_DEMAND), "cam vp8 000");
 }
 
+/* A publisher without the layer that is asked for is asked for the next better one, which is what the viewer
+ * is sent. */
+static void qualities_that_a_publisher_lacks_mean_the_next_better_one(void **state)
+{
+    (void)state;
+    const struct {
+        enum video_quality layers[2];
+        const char *told[3]; /* for a viewer that wants low, medium, high */
+    } rows[] = {
+        {{QUALITY_LOW, QUALITY_MEDIUM}, {"two vp8 100", "two vp8 110", "two vp8 111"}},
+        {{QUALITY_LOW, QUALITY_HIGH}, {"two vp8 100", "two vp8 111", "two vp8 111"}},
+        {{QUALITY_MEDIUM, QUALITY_HIGH}, {"two vp8 110", "two vp8 110", "two vp8 111"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct guest *carol = guest_enter(h, "carol");
+        struct track_desc d = guest_desc("two", SOURCE_CAMERA);
+        d.layer_count = 2;
+        for (int k = 0; k < 2; k++)
+            d.layers[k] = (struct track_layer){.quality = (uint8_t)rows[i].layers[k]};
+        assert_int_equal(participant_add_track(carol->p, &d, NULL), REQUEST_OK);
+        guest_send(carol, "two", TRACK_VIDEO)->rids = 2;
+        guest_offer(carol);
+        host_settle(h);
+        struct track *two = guest_track(carol, "two");
+        participant_subscribe(alice->p, two->sid, false);
+        for (int q = QUALITY_LOW; q <= QUALITY_HIGH; q++) {
+            struct track_settings set = {.quality = (enum video_quality)q};
+            participant_track_settings(bob->p, two->sid, &set);
+            host_run(h, S(6));
+            assert_string_equal(guest_text(carol, NOTE_DEMAND), rows[i].told[q]);
+        }
+        guest_leave(carol);
+    }
+}
+
+static void what_is_off_is_on_with_the_first_viewers_subscription(void **state)
+{
+    (void)state;
+    guest_leave(bob);
+    host_run(h, S(6));
+    assert_string_equal(guest_text(alice, NOTE_DEMAND), "cam vp8 000");
+    guest_clear(alice);
+    struct guest_options o = guest_options("carol");
+    struct guest *carol = guest_join(h, &o); /* it negotiates later */
+    assert_string_equal(guest_text(alice, NOTE_DEMAND), "cam vp8 111");
+    guest_leave(carol);
+}
+
 static void sound_has_no_layers(void **state)
 {
     (void)state;
@@ -452,6 +629,10 @@ int main(void)
         TEST(who_was_away_is_told_the_qualities),
         TEST(a_smaller_picture_than_wanted_counts_when_it_lasts),
         TEST(a_viewer_that_wants_nothing_misses_nothing),
+        TEST(a_pause_counts_unless_it_is_the_viewers),
+        TEST(a_publisher_that_sends_less_than_it_was_asked_for_has_a_bad_uplink),
+        TEST(sound_bears_more_loss_than_video),
+        TEST(a_second_connection_does_not_hide_that_the_first_is_gone),
         cmocka_unit_test(the_network_counts_by_loss_and_delay),
         cmocka_unit_test(missing_layers_and_stopped_videos_count),
         cmocka_unit_test(a_grade_does_not_change_with_every_report),
@@ -465,6 +646,8 @@ int main(void)
         TEST(muting_does_not_lower_demand),
         TEST(who_cannot_decode_wants_nothing),
         TEST(a_publisher_that_was_away_is_told_again),
+        TEST(qualities_that_a_publisher_lacks_mean_the_next_better_one),
+        TEST(what_is_off_is_on_with_the_first_viewers_subscription),
         TEST(sound_has_no_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -311,6 +311,7 @@ static void do_permission(struct world *w)
     struct permission p = g->p->permission;
     p.can_publish = !chance(w, 20);
     p.can_subscribe = !chance(w, 20);
+    p.hidden = chance(w, 20) ? !p.hidden : p.hidden;
     p.publish_sources = chance(w, 30) ? (uint8_t)below(w, 32) : 0;
     participant_set_permission(g->p, &p);
 }

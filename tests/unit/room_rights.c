@@ -281,6 +281,40 @@ static void there_are_only_so_many_attributes(void **state)
     assert_int_equal(guest_try(h, &o, &carol), -ENAMETOOLONG);
 }
 
+static void who_becomes_hidden_leaves_the_others(void **state)
+{
+    (void)state;
+    struct track *cam = guest_publish(alice, "cam", SOURCE_CAMERA);
+    host_settle(h);
+    assert_non_null(guest_receives(bob, cam));
+    guest_clear(bob);
+    struct permission p = alice->p->permission;
+    p.hidden = true;
+    participant_set_permission(alice->p, &p);
+    assert_string_equal(guest_text(bob, NOTE_UPDATE), "alice DISCONNECTED");
+    assert_int_equal(guest_count(bob, NOTE_UPDATE), 1);
+    assert_null(guest_receives(bob, cam));
+    assert_int_equal(host_room(h)->participant_count, 1);
+    assert_int_equal(alice->p->state, PARTICIPANT_ACTIVE);
+    participant_mute_track(alice->p, cam->sid, true); /* nobody hears of it */
+    assert_int_equal(guest_count(bob, NOTE_UPDATE), 1);
+    guest_lose_socket(bob);
+    guest_resume(bob);
+    assert_null(guest_sees(bob, "alice"));
+    p.hidden = false;
+    participant_set_permission(alice->p, &p);
+    assert_string_equal(guest_text(bob, NOTE_UPDATE), "alice ACTIVE");
+    host_settle(h);
+    assert_non_null(guest_receives(bob, cam));
+    assert_int_equal(host_room(h)->participant_count, 2);
+    guest_clear(bob);
+    guest_lose_socket(bob);
+    guest_resume(bob);
+    assert_string_equal(
+        guest_text(bob, NOTE_UPDATE), "alice ACTIVE, bob ACTIVE"); /* no word of her leaving */
+    assert_int_equal(guest_count(bob, NOTE_UPDATE), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
 
 int main(void)
@@ -297,6 +331,7 @@ int main(void)
         TEST(own_metadata_changes_come_back),
         TEST(metadata_needs_a_permission_and_has_limits),
         TEST(there_are_only_so_many_attributes),
+        TEST(who_becomes_hidden_leaves_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
