@@ -25,6 +25,7 @@ struct livekit_join {
     const char *room, *identity;
     bool auto_subscribe;
     bool hidden;       /* the others are not told of it */
+    bool deaf;         /* what is told of others is not unpacked: response hears nothing of it */
     const char *offer; /* id 1 */
     /* tracks to be published, announced with the join; NULL if there are none */
     Livekit__AddTrackRequest **tracks;

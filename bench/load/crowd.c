@@ -91,7 +91,8 @@ static unsigned subscriber_links(const struct options *o)
 /* One link in so many has its packets' arrival timed. */
 static unsigned sample_every(const struct options *o)
 {
-    double each = o->publishers * (o->audio * 50.0 + o->video_kbps * 1000.0 / PACKET_BITS);
+    unsigned heard = o->speakers ? o->speakers : o->publishers;
+    double each = heard * (o->audio * 50.0 + o->video_kbps * 1000.0 / PACKET_BITS);
     double all = each * receivers(o) * o->rooms;
     return all > SAMPLES_PER_S ? (unsigned)(all / SAMPLES_PER_S) + 1 : 1;
 }
@@ -106,6 +107,13 @@ static int add_link(struct load *g, struct link_spec *spec)
     return 0;
 }
 
+/* Audio streams that a member receives, if all publish. */
+static unsigned voices(const struct options *o, unsigned member)
+{
+    unsigned n = o->speakers ? o->speakers : o->publishers;
+    return o->audio ? n - (member < n) : 0;
+}
+
 static int add_publishers(struct load *g)
 {
     const struct options *o = &g->opt;
@@ -117,7 +125,7 @@ static int add_publishers(struct load *g)
                 .member = m,
                 .publishes = true,
                 .subscribes = both,
-                .expected_audio = o->audio ? others : 0,
+                .expected_audio = both ? voices(o, m) : 0,
                 .expected_video = o->video_kbps ? others : 0};
             int err = add_link(g, &spec);
             if (err)
@@ -140,7 +148,7 @@ static int add_subscriber(struct load *g, unsigned room, unsigned member)
         struct link_spec spec = {.room = room,
             .member = member,
             .subscribes = true,
-            .expected_audio = o->audio ? (apart ? 1 : heard) : 0,
+            .expected_audio = o->audio && apart ? 1 : voices(o, member),
             .expected_video = o->video_kbps ? (apart ? 1 : heard) : 0,
             .publisher = apart ? name : NULL};
         int err = add_link(g, &spec);

@@ -32,6 +32,9 @@ const char options_help[] =
     "  --publishers N       publishers in each room (1)\n"
     "  --subscribers N      subscribers in each room (1; 0 with --meeting)\n"
     "  --meeting            publishers receive each other\n"
+    "  --speakers N         only N publishers of a room speak, without a pause; the others' microphones are "
+    "open\n"
+    "                       and send nothing. The room forwards N voices (audio_top_n of Fanlight)\n"
     "  --visible            subscribers are announced to the others in the room; without it they are an\n"
     "                       audience that nobody is told of (livekit)\n"
     "\n"
@@ -62,6 +65,7 @@ enum option_code {
     OPTION_PUBLISHERS,
     OPTION_SUBSCRIBERS,
     OPTION_MEETING,
+    OPTION_SPEAKERS,
     OPTION_VISIBLE,
     OPTION_KBPS,
     OPTION_FPS,
@@ -88,6 +92,7 @@ static const struct option table[] = {
     {"publishers", required_argument, NULL, OPTION_PUBLISHERS},
     {"subscribers", required_argument, NULL, OPTION_SUBSCRIBERS},
     {"meeting", no_argument, NULL, OPTION_MEETING},
+    {"speakers", required_argument, NULL, OPTION_SPEAKERS},
     {"visible", no_argument, NULL, OPTION_VISIBLE},
     {"video-kbps", required_argument, NULL, OPTION_KBPS},
     {"fps", required_argument, NULL, OPTION_FPS},
@@ -280,13 +285,15 @@ static int read_option(struct reading *r, int code, const char *text)
     case OPTION_ROOMS:
         return read_unsigned(r, code, text, 1, LOAD_LINKS_MAX, &o->rooms);
     case OPTION_PUBLISHERS:
-        return read_unsigned(r, code, text, 1, 250, &o->publishers);
+        return read_unsigned(r, code, text, 1, LOAD_LINKS_MAX, &o->publishers);
     case OPTION_SUBSCRIBERS:
         r->subscribers_told = true;
         return read_unsigned(r, code, text, 0, LOAD_LINKS_MAX, &o->subscribers);
     case OPTION_MEETING:
         o->meeting = true;
         return 0;
+    case OPTION_SPEAKERS:
+        return read_unsigned(r, code, text, 1, 16, &o->speakers);
     case OPTION_VISIBLE:
         o->visible = true;
         return 0;
@@ -345,9 +352,12 @@ static const char *conflict(const struct options *o)
         return "--simulcast needs made-up video: neither --media nor --video-kbps 0";
     if (!o->subscribers && !o->meeting)
         return "nobody receives: --subscribers 0 without --meeting";
+    if (o->speakers && (!o->audio || o->video_kbps || o->speakers > o->publishers))
+        return "--speakers is of publishers with --audio and --video-kbps 0";
     if (o->meeting && o->publishers + o->subscribers < 2)
         return "a meeting takes two: --publishers";
-    if (!o->target->one_publisher && o->publishers * (o->audio + (o->video_kbps > 0)) > SDP_MEDIA_MAX)
+    unsigned heard = o->speakers ? o->speakers : o->publishers;
+    if (!o->target->one_publisher && heard * (o->audio + (o->video_kbps > 0)) > SDP_MEDIA_MAX)
         return "more than 256 tracks in a room: a session description has no room for them";
     size_t receivers = o->subscribers + (o->meeting ? o->publishers : 0);
     size_t links = o->rooms * (o->publishers + receivers * (o->target->one_publisher ? o->publishers : 1));

@@ -21,7 +21,8 @@ struct options {
     const char *key, *secret;
     unsigned rooms, publishers, subscribers; /* the last two in each room */
     bool meeting;                            /* publishers subscribe, too */
-    unsigned video_kbps, fps;                /* video_kbps 0: no video */
+    unsigned speakers;        /* publishers of a room who speak, and voices that it forwards; 0: all, all */
+    unsigned video_kbps, fps; /* video_kbps 0: no video */
     bool simulcast, audio, burst, visible;
     const char *room;  /* what the names of rooms begin with */
     const char *media; /* a file, or NULL */

@@ -59,6 +59,7 @@ int source_init(struct source *s, struct link *l, unsigned section, unsigned num
     s->rate = s->video ? 90000 : 48000;
     s->pt = !s->video ? OFFER_PT_OPUS : l->offer.h264 ? OFFER_PT_H264 : OFFER_PT_VP8;
     s->rtx_pt = (uint8_t)(s->pt + 1);
+    s->silent = !s->video && g->opt.speakers && l->member >= g->opt.speakers;
     s->ring = s->video ? SOURCE_VIDEO_RING : SOURCE_AUDIO_RING;
     s->layer_count = o->simulcast ? OFFER_LAYERS : 1;
     s->period_us = s->video ? 1000000 / g->opt.fps : SOURCE_AUDIO_US;
@@ -278,7 +279,10 @@ static void make_picture(struct source *s, struct source_layer *y)
 static void make_sound(struct source *s, struct source_layer *y)
 {
     bool begins = false;
-    if (s->spurt-- <= 0) {
+    if (s->link->load->opt.speakers) {
+        begins = !s->talking;
+        s->talking = true;
+    } else if (s->spurt-- <= 0) {
         s->talking = !s->talking;
         begins = s->talking;
         s->spurt = (int)(-log(1 - unit(s) * 0.98) * (s->talking ? 60 : 30)) + 5;
@@ -441,7 +445,7 @@ static void flush(struct source *s, int64_t now_us)
 void source_run(struct source *s, int64_t now_us)
 {
     struct load *g = s->link->load;
-    if (!s->agreed || s->link->state == LINK_ENDED || !peer_connected(&s->link->peer))
+    if (s->silent || !s->agreed || s->link->state == LINK_ENDED || !peer_connected(&s->link->peer))
         return;
     if (!s->start_us) /* not all at the same time */
         s->start_us = now_us - (int64_t)s->frame * s->period_us + (int64_t)(unit(s) * (double)s->period_us);

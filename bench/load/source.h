@@ -51,6 +51,7 @@ struct source {
     uint32_t first_ts;
     uint64_t rng;
     size_t media_at; /* next picture of the file */
+    bool silent;     /* an open microphone whose browser sends nothing (DTX) */
     bool talking;    /* of a voice */
     int spurt;       /* frames until that changes */
     double loudness;

@@ -145,6 +145,7 @@ static int livekit_target_join(struct target *t, const struct target_join *join,
         .identity = join->identity,
         .auto_subscribe = join->subscribes,
         .hidden = join->audience,
+        .deaf = true,
         .offer = join->offer,
         .tracks = join->track_count ? list : NULL,
         .track_count = join->track_count};
