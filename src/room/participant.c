@@ -44,6 +44,7 @@ static void participant_free(struct participant *p)
         list_del(&p->priv->poke_link);
     }
     attributes_done(&p->attributes);
+    free(p->wire.bytes);
     free(p->identity);
     free(p->name);
     free(p->metadata);

@@ -71,6 +71,15 @@ struct participant_ops {
     void (*leave)(void *arg, enum leave_reason reason, enum leave_action action);
 };
 
+/* A participant as a front end describes it, kept until it changes: rooms of thousands are described to each
+ * who joins. room/ frees it. */
+struct participant_wire {
+    uint8_t *bytes;
+    size_t len;
+    uint32_t version; /* of what is described; 0: nothing is kept */
+    enum participant_state state;
+};
+
 struct participant_tag {
     char *sdk, *version, *os, *browser, *address; /* owned; NULL: not known */
 };
@@ -105,6 +114,7 @@ struct participant {
     const struct participant_ops *ops;
     void *arg;
     struct room_peer *publisher, *subscriber; /* in single-connection mode both are the same */
+    struct participant_wire wire;
     struct participant_private *priv;
 };
 

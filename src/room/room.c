@@ -26,6 +26,11 @@ struct participant *room_participant_sid(struct room *r, const char *sid)
     return priv ? priv->self : NULL;
 }
 
+size_t room_people(const struct room *r)
+{
+    return r->priv->people;
+}
+
 struct track *room_find_track(struct room *r, const char *sid)
 {
     struct room_track *t;

@@ -62,6 +62,7 @@ int room_create(struct room_server *rs, const char *name, const struct room_opti
 struct room *room_find(struct room_server *rs, const char *name);
 struct participant *room_participant(struct room *r, const char *identity);
 struct participant *room_participant_sid(struct room *r, const char *sid);
+size_t room_people(const struct room *r); /* length of participants */
 void room_delete(struct room *r, enum leave_reason reason);
 int room_set_metadata(struct room *r, const char *metadata); /* 0 or -ENAMETOOLONG */
 struct list *room_server_rooms(struct room_server *rs);      /* of struct room */

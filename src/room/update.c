@@ -88,6 +88,7 @@ static void gone_free(struct room *r, struct gone *g)
 {
     list_del(&g->link);
     r->priv->gone_count--;
+    free(g->last.wire.bytes);
     free(g->last.identity);
     free(g->last.name);
     free(g->last.metadata);

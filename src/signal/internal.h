@@ -91,6 +91,12 @@ void session_refresh_token(struct session *se);
 void session_leave(struct session *se, enum leave_reason reason, enum leave_action action);
 void session_end(struct session *se, uint16_t code); /* closes the socket; the participant stays as it is */
 
+/* ---- list.c ---- */
+/* A message about participants, made of what is kept of each: inner is the message that lists them under
+ * `field`, packed but for the list, and outer its field in SignalResponse. NULL: no memory. */
+struct ws_buffer *list_encode(
+    unsigned outer, const ProtobufCMessage *inner, unsigned field, struct participant *const *list, size_t n);
+
 /* ---- join.c ---- */
 int join_routes(struct signal *s, struct http *h);
 
@@ -101,6 +107,8 @@ void request_add_track(struct session *se, const Livekit__AddTrackRequest *r);
 
 /* ---- describe.c ---- */
 Livekit__ParticipantInfo *describe_participant(struct arena *a, const struct participant *p);
+/* The same, encoded; the participant's own, valid until it changes. NULL: no memory. */
+const struct participant_wire *describe_wire(struct participant *p);
 Livekit__TrackInfo *describe_track(struct arena *a, const struct track *t);
 Livekit__Room *describe_room(struct arena *a, const struct room *r);
 Livekit__ServerInfo *describe_server(struct arena *a, const struct signal *s);

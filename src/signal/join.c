@@ -331,29 +331,31 @@ static int refused(const struct join *in, int err, char *text, size_t size)
 
 /* ---- answers ---- */
 
+#define OTHERS_FIELD 3 /* JoinResponse.other_participants */
+
+/* Those a newcomer is told of; the caller's to free. NULL: there are none, or no memory. */
+static struct participant **others_of(const struct participant *p, size_t *ret_n)
+{
+    size_t n = 0;
+    struct participant **list = calloc(room_people(p->room), sizeof(*list));
+    list_for_each(l, &p->room->participants)
+    {
+        struct participant *o = list_entry(l, struct participant, link);
+        if (list && o != p && !o->permission.hidden && o->state >= PARTICIPANT_JOINED)
+            list[n++] = o;
+    }
+    *ret_n = n;
+    return list;
+}
+
 static void send_join(struct session *se)
 {
     struct signal *s = se->signal;
     struct participant *p = se->p;
     struct arena a = {0};
-    Livekit__SignalResponse r = LIVEKIT__SIGNAL_RESPONSE__INIT;
     Livekit__JoinResponse j = LIVEKIT__JOIN_RESPONSE__INIT;
-    r.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_JOIN;
-    r.join = &j;
     j.room = describe_room(&a, p->room);
     j.participant = describe_participant(&a, p);
-    size_t n = 0;
-    list_for_each(l, &p->room->participants)
-    {
-        n++;
-    }
-    j.other_participants = arena_array(&a, Livekit__ParticipantInfo *, n);
-    list_for_each(l, &p->room->participants)
-    {
-        struct participant *o = list_entry(l, struct participant, link);
-        if (o != p && !o->permission.hidden && o->state >= PARTICIPANT_JOINED)
-            j.other_participants[j.n_other_participants++] = describe_participant(&a, o);
-    }
     j.server_info = describe_server(&a, s);
     j.server_version = j.server_info->version;
     j.ice_servers = describe_ice_servers(&a, s, &j.n_ice_servers);
@@ -364,7 +366,14 @@ static void send_join(struct session *se)
     j.fast_publish = p->permission.can_publish;
     j.sif_trailer.data = (uint8_t *)p->room->sid; /* we inject no frames; the room's own bytes will do */
     j.sif_trailer.len = strlen(p->room->sid);
-    session_send(se, &r);
+    size_t n;
+    struct participant **others = others_of(p, &n);
+    struct ws_buffer *b =
+        list_encode(LIVEKIT__SIGNAL_RESPONSE__MESSAGE_JOIN, &j.base, OTHERS_FIELD, others, n);
+    if (b)
+        ws_send_buffer(se->ws, false, b); /* a client that has said nothing yet gets binary messages */
+    ws_buffer_unref(b);
+    free(others);
     arena_done(&a);
 }
 

@@ -40,6 +40,8 @@ void session_send(struct session *se, const Livekit__SignalResponse *r)
     ws_buffer_unref(b);
 }
 
+#define UPDATE_FIELD 1 /* ParticipantUpdate.participants */
+
 #define RESPONSE(name, CASE)                                                                                 \
     Livekit__SignalResponse name = LIVEKIT__SIGNAL_RESPONSE__INIT;                                           \
     name.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_##CASE
@@ -186,12 +188,15 @@ const struct ws_ops session_ws_ops = {.on_message = on_message, .on_closed = on_
 
 /* ---- what rooms have to tell ---- */
 
+/* Made for every receiver: an address is never one participant's and another's in the same microsecond. */
 static uint64_t update_key(struct participant *const *list, size_t n)
 {
     uint64_t key = 1469598103934665603ull;
     for (size_t i = 0; i < n; i++) {
-        key = (key ^ hash_text(list[i]->sid)) * 1099511628211ull;
-        key = (key ^ list[i]->version ^ (uint64_t)list[i]->state << 32) * 1099511628211ull;
+        const struct participant *p = list[i];
+        key = (key ^ (uintptr_t)p ^ (uint64_t)p->joined_wall_us << 20) * 1099511628211ull;
+        key = (key ^ p->version ^ (uint64_t)p->state << 32) * 1099511628211ull;
+        key ^= key >> 29;
     }
     return key ? key : 1;
 }
@@ -201,6 +206,8 @@ static struct ws_buffer *encode_update(struct participant *const *list, size_t n
     struct arena a = {0};
     RESPONSE(r, UPDATE);
     Livekit__ParticipantUpdate update = LIVEKIT__PARTICIPANT_UPDATE__INIT;
+    if (!text)
+        return list_encode(LIVEKIT__SIGNAL_RESPONSE__MESSAGE_UPDATE, &update.base, UPDATE_FIELD, list, n);
     update.participants = arena_array(&a, Livekit__ParticipantInfo *, n);
     for (size_t i = 0; i < n; i++)
         update.participants[update.n_participants++] = describe_participant(&a, list[i]);
