@@ -40,6 +40,36 @@ static void try_codec(enum payload_codec codec, const uint8_t *data, size_t len)
     free(copy);
 }
 
+/* Written again it reads as it was, but for the payload types; with less room the oldest blocks are left out.
+ */
+static void try_red_write(const uint8_t *data, size_t len, const struct red *r)
+{
+    struct red_repeat repeats[RED_BLOCKS_MAX];
+    struct red again;
+    unsigned n = r->count - 1u, sound = 0;
+    const struct red_block *primary = &r->blocks[n];
+    for (unsigned i = 0; i < n; i++) {
+        repeats[i] = (struct red_repeat){
+            .data = data + r->blocks[i].off, .len = r->blocks[i].len, .ts_back = r->blocks[i].ts_back};
+        sound += r->blocks[i].ts_back != 0;
+    }
+    uint8_t *out = malloc(len);
+    for (size_t cap = len; cap + 40 > len && cap > 0; cap--) {
+        int w = red_write(out, cap, 1, repeats, n, data + primary->off, primary->len);
+        CHECK(w == -EINVAL ? sound < n || cap < primary->len + 1u : (size_t)w <= cap);
+        if (w < 0)
+            continue;
+        CHECK(red_parse(out, (size_t)w, &again) == 0 && again.count <= r->count &&
+              (cap < len || (size_t)w == len));
+        for (unsigned i = 0; i < again.count; i++) {
+            const struct red_block *a = &again.blocks[again.count - 1 - i], *b = &r->blocks[n - i];
+            CHECK(a->len == b->len && a->ts_back == b->ts_back &&
+                  memcmp(out + a->off, data + b->off, a->len) == 0);
+        }
+    }
+    free(out);
+}
+
 static void try_red(const uint8_t *data, size_t len)
 {
     struct red r;
@@ -56,6 +86,7 @@ static void try_red(const uint8_t *data, size_t len)
     }
     CHECK(at == len);
     CHECK(red_primary(data, len, &primary) == 0 && primary.off == r.blocks[r.count - 1].off);
+    try_red_write(data, len, &r);
 }
 
 /* Packets of one length byte each through a tracker: START of H.264 and AV1 is never a guess. */
