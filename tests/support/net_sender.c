@@ -297,6 +297,15 @@ static void report(struct net_sender *s, struct net_stream *st, uint32_t clock_h
     sr.ts = clock_hz == 48000 ? st->ts_base + st->frame * 960 : st->ts_base + (uint32_t)(now_us * 9 / 100);
     rtcp_sr_write(&w, &sr, NULL, 0);
     rtcp_sdes_write(&w, st->ssrc, "camera");
+    if (s->reference_us) { /* Chromium answers reference times with each of its reports */
+        size_t at = rtcp_begin(&w, RTCP_XR, 0);
+        writer_u32(&w, st->ssrc);
+        writer_u32(&w, 5u << 24 | 3); /* DLRR, one sub-block */
+        writer_u32(&w, s->reference_ssrc);
+        writer_u32(&w, s->reference);
+        writer_u32(&w, (uint32_t)((now_us - s->reference_us) * 65536 / 1000000));
+        rtcp_end(&w, at);
+    }
     assert_false(w.bad);
     rtc_client_rtcp(&s->peer->client, buf, w.len);
 }
@@ -338,6 +347,18 @@ static void on_fir(void *arg, uint32_t media, uint8_t command)
     key_asked(arg);
 }
 
+static void on_reference(struct net_sender *s, const struct rtcp_block *b)
+{
+    struct cursor c = cursor_of(b->body, b->len);
+    uint32_t ssrc = cursor_u32(&c);
+    if (cursor_u8(&c) != 4) /* RRTR */
+        return;
+    cursor_skip(&c, 3 + 2);
+    s->reference = cursor_u32(&c);
+    s->reference_ssrc = ssrc;
+    s->reference_us = virtual_now_us;
+}
+
 static void on_rtcp(void *arg, const uint8_t *data, size_t len)
 {
     struct cursor c = cursor_of(data, len);
@@ -349,6 +370,8 @@ static void on_rtcp(void *arg, const uint8_t *data, size_t len)
             key_asked(arg);
         else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_FIR))
             (void)rtcp_fir_parse(&b, on_fir, arg);
+        else if (b.type == RTCP_XR)
+            on_reference(arg, &b);
     }
 }
 

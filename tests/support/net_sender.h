@@ -89,6 +89,9 @@ struct net_sender {
         uint64_t index;
     } queue[NET_SEND_QUEUE];
     unsigned queue_head, queue_tail;
+    uint32_t reference,
+        reference_ssrc;   /* the server's newest reference time (RFC 3611), answered in reports */
+    int64_t reference_us; /* when it came; 0: none yet */
     /* counted */
     unsigned plis, keys, nacked;
     int64_t pli_us[256];
