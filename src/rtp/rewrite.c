@@ -335,6 +335,11 @@ int rewrite_again(const struct rewrite *r, const struct rewrite_origin *o, const
     return 0;
 }
 
+uint64_t rewrite_begin(const struct rewrite *r)
+{
+    return r->epochs[r->epoch].out_first;
+}
+
 uint32_t rewrite_ts_offset(const struct rewrite *r)
 {
     return r->epochs[r->epoch].ts_offset;

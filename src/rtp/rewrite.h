@@ -132,6 +132,9 @@ int rewrite_find(const struct rewrite *r, uint16_t out_seq, struct rewrite_origi
 int rewrite_again(const struct rewrite *r, const struct rewrite_origin *o, const struct rtp_packet *in,
     struct rewrite_out *ret);
 
+/* The outgoing number that the present source began with. */
+uint64_t rewrite_begin(const struct rewrite *r);
+
 /* Outgoing minus source timestamp of the current source, for translating its sender reports. */
 uint32_t rewrite_ts_offset(const struct rewrite *r);
 
