@@ -148,3 +148,79 @@ struct layers_state layers_current(const struct layers *l)
         .temporal = l->kind == LAYER_PLAIN ? UINT8_MAX : l->temporal,
     };
 }
+
+/* ---- comparison ---- */
+
+static bool wants_same(const struct layers_want *a, const struct layers_want *b)
+{
+    return a->stream == b->stream && a->spatial == b->spatial && a->temporal == b->temporal &&
+           a->fps == b->fps;
+}
+
+static bool record_same(enum layer_kind kind, const struct layers_record *a, const struct layers_record *b)
+{
+    if (a->fate != b->fate || a->ends != b->ends)
+        return false;
+    if (kind == LAYER_FRAMES)
+        return a->frame.target == b->frame.target &&
+               (a->fate != LAYERS_MISSING || a->frame.since == b->frame.since);
+    return a->picture.spatial == b->picture.spatial && a->picture.temporal == b->picture.temporal &&
+           a->picture.mask == b->picture.mask && a->picture.seen == b->picture.seen;
+}
+
+/* Records of the key frame and what followed. */
+static bool records_same(const struct layers *a, const struct layers *b)
+{
+    int64_t from = a->highest - LAYERS_RECORDS + 1;
+    if (a->highest != b->highest || a->key != b->key)
+        return false;
+    if (from < a->key)
+        from = a->key;
+    if (from < a->floor || from < b->floor)
+        return a->floor == b->floor;
+    for (int64_t n = from; n <= a->highest; n++) {
+        size_t at = (uint64_t)n % LAYERS_RECORDS;
+        if (!record_same(a->kind, &a->records[at], &b->records[at]))
+            return false;
+    }
+    return true;
+}
+
+static bool chains_same(const struct layers *a, const struct layers *b)
+{
+    if (a->chains_ok != b->chains_ok || a->chains_open != b->chains_open)
+        return false;
+    for (uint32_t left = a->chains_open; left; left &= left - 1)
+        if (a->chain_open[__builtin_ctz(left)] != b->chain_open[__builtin_ctz(left)])
+            return false;
+    return true;
+}
+
+/* left says something of layers only that are not intact. */
+static bool left_same(const struct layers *a, const struct layers *b)
+{
+    if (a->intact != b->intact)
+        return false;
+    for (unsigned i = 0; i < LAYERS_SPATIAL_MAX; i++)
+        if (!(a->intact >> i & 1) && a->left[i] != b->left[i])
+            return false;
+    return true;
+}
+
+bool layers_same(const struct layers *a, const struct layers *b)
+{
+    if (!wants_same(&a->want, &b->want) || a->stream != b->stream)
+        return false;
+    if (a->stream < 0)
+        return true; /* both begin with the next key frame */
+    if (a->kind != b->kind || a->generation != b->generation || a->broken != b->broken ||
+        a->blocked != b->blocked || a->short_us != b->short_us || a->spatial != b->spatial ||
+        a->temporal != b->temporal)
+        return false;
+    if (a->kind == LAYER_PLAIN)
+        return true;
+    if (a->kind == LAYER_PICTURES)
+        return left_same(a, b) && records_same(a, b);
+    return a->structure == b->structure && a->target == b->target && a->picture_ts == b->picture_ts &&
+           a->active == b->active && chains_same(a, b) && records_same(a, b);
+}

@@ -1,7 +1,8 @@
-/* Which packets of a track one receiver is forwarded: simulcast layers, spatial and temporal ones. Every
- * codec's rules are behind one call, packet by packet. A frame passes whole or not at all, also where its
- * packets come in another order, and only where the decoder has what it refers to: layers rise at key frames
- * and at the switch points that the sender declares, and fall as soon as the codec allows.
+/* Which packets of a track a receiver is forwarded, or all those that want the same and had the same so far:
+ * simulcast layers, spatial and temporal ones. Every codec's rules are behind one call, packet by packet. A
+ * frame passes whole or not at all, also where its packets come in another order, and only where the decoder
+ * has what it refers to: layers rise at key frames and at the switch points that the sender declares, and
+ * fall as soon as the codec allows.
  *
  * A frame that has not come yet is expected still to come (NACK), so what refers to it passes, until
  * LAYERS_MISSING_US. Then its chain (dependency descriptor) is broken: a lower layer whose chain is whole
@@ -60,7 +61,7 @@ struct layers {
     int64_t short_us; /* since when a switch point would help; 0: nothing is wanted that is not there */
     int64_t floor;    /* oldest number that is known of */
     int64_t highest;
-    int64_t key;                      /* LAYER_PICTURES: the newest key picture */
+    int64_t key;                      /* the newest key frame */
     int64_t left[LAYERS_SPATIAL_MAX]; /* of layers that are not intact: the first picture that was left out */
     uint32_t picture_ts;
     uint32_t active;                 /* decode targets, at the last picture */
@@ -101,5 +102,9 @@ bool layers_input(
 int layers_key_stream(const struct layers *l, int64_t now_us);
 
 struct layers_state layers_current(const struct layers *l);
+
+/* Will a and b decide alike of all that comes from now on? Of frames before the newest key frame they may
+ * remember different things. */
+bool layers_same(const struct layers *a, const struct layers *b);
 
 #endif

@@ -14,6 +14,7 @@ void layers_frame_begin(struct layers *l, const struct layer_facts *f)
     l->chains_ok = l->chains_open = 0;
     l->active = f->active;
     l->picture_ts = f->ts - 1;
+    l->key = f->number;
 }
 
 /* ---- what is known of earlier frames ---- */
@@ -160,6 +161,8 @@ static void key_step(struct layers *l, const struct layer_facts *f)
     if (f->structure != l->structure)
         l->floor = f->number; /* the records speak of other targets */
     l->structure = f->structure;
+    l->active = f->active;
+    l->key = f->number;
     l->short_us = 0;
     l->blocked = false;
     target_set(l, f, target >= 0 ? target : least_target(f));

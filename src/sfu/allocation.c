@@ -182,18 +182,17 @@ static bool same_want(const struct layers_want *a, const struct layers_want *b)
            a->fps == b->fps;
 }
 
-static void want(struct sfu_sub *s, struct layers_want w, int64_t now_us)
+static void want(struct sfu_sub *s, struct layers_want w)
 {
     if (s->wanted && same_want(&w, &s->want))
         return;
     s->wanted = true;
-    s->want = w;
-    sub_want(s, w, now_us);
+    sub_want(s, w);
 }
 
 /* What is forwarded till the next run, which knows the bandwidth: the first layer that comes, as far as the
  * viewer wants it. A scalable stream's layers come together, so that they are not waited for. */
-static void begin_with(struct sfu_sub *s, unsigned spatial, int64_t now_us)
+static void begin_with(struct sfu_sub *s, unsigned spatial)
 {
     int8_t max = s->wish.max_spatial;
     struct layers_want w = {.stream = (int8_t)spatial, .spatial = UINT8_MAX, .temporal = UINT8_MAX};
@@ -202,7 +201,7 @@ static void begin_with(struct sfu_sub *s, unsigned spatial, int64_t now_us)
     if (!is_simulcast(s->track))
         w.stream = 0, w.spatial = max >= 0 ? (uint8_t)max : UINT8_MAX;
     if (max < 0 || w.stream <= max)
-        want(s, w, now_us);
+        want(s, w);
 }
 
 static void layer_begins(struct sfu_track *t, unsigned spatial, int64_t now_us)
@@ -219,7 +218,7 @@ static void layer_begins(struct sfu_track *t, unsigned spatial, int64_t now_us)
         }
     describe(t);
     for (size_t i = 0; first && i < t->sub_count; i++)
-        begin_with(t->subs[i], spatial, now_us);
+        begin_with(t->subs[i], spatial);
     t->layers_news = true;
 }
 
@@ -353,9 +352,7 @@ void allocation_wake(struct sfu_peer *p)
 
 static int8_t forwarded_of(const struct sfu_sub *s)
 {
-    if (s->current < 0)
-        return -1;
-    return is_simulcast(s->track) ? (int8_t)s->current : s->wish.spatial;
+    return sub_layer(s);
 }
 
 static struct layers_want want_of(const struct sfu_sub *s)
@@ -376,12 +373,12 @@ static struct layers_want want_of(const struct sfu_sub *s)
 
 /* What its publisher does not send at present stays wanted as it was: it may come back any moment, and goes
  * on then where it stopped. */
-static void apply(struct sfu_sub *s, int64_t now_us)
+static void apply(struct sfu_sub *s)
 {
     const struct allocate_sub *w = &s->wish;
     if (w->spatial < 0 && !w->disabled && !w->paused)
         return;
-    want(s, want_of(s), now_us);
+    want(s, want_of(s));
 }
 
 static bool differs(int64_t a, int64_t b)
@@ -460,7 +457,7 @@ static void run(struct sfu_allocation *a, int64_t now_us)
     a->open = false;
     for (size_t i = 0; i < a->count; i++) {
         struct sfu_sub *s = sub_of(a->subs[i]);
-        apply(s, now_us);
+        apply(s);
         s->wish.forwarded = forwarded_of(s);
         tell_sub(s, now_us);
         a->open |= s->wish.next_bps || (!s->wish.audio && s->wish.forwarded != s->wish.spatial);

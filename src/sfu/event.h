@@ -82,8 +82,9 @@ struct sfu_event {
             bool active;
         } level;
         struct {
-            int8_t layer; /* spatial layer forwarded; -1: none */
-            bool paused;
+            int8_t layer;    /* spatial layer forwarded; -1: none */
+            int8_t temporal; /* highest temporal layer forwarded; -1: all, or no layer */
+            bool paused;     /* by the viewer */
         } layer;
         struct {
             uint32_t stage;

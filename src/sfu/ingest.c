@@ -223,8 +223,8 @@ static void source_begin(
 
 /* The source goes on with another payload type. In audio RED and Opus take turns packet by packet; in video
  * decoding begins anew. A late packet of before the change changes nothing back, and is of no use. */
-static bool codec_change(struct sfu_track *t, unsigned index, const struct rtp_packet *h,
-    const struct sfu_codec *codec, int64_t now_us)
+static bool codec_change(
+    struct sfu_track *t, unsigned index, const struct rtp_packet *h, const struct sfu_codec *codec)
 {
     struct sfu_stream *s = t->streams[index];
     if (t->kind == KIND_AUDIO) {
@@ -235,7 +235,7 @@ static bool codec_change(struct sfu_track *t, unsigned index, const struct rtp_p
     if (seq_unwrap_peek(&s->nack.unwrap, h->seq) <= s->nack.unwrap.highest)
         return false;
     codec_set(t, s, codec);
-    track_reset_subs(t, now_us);
+    track_reset_subs(t);
     return true;
 }
 
@@ -245,14 +245,14 @@ static bool stream_continues(const struct sfu_stream *s, const struct rtp_packet
 }
 
 /* Makes the stream ready for a packet of the source itself. false: the packet is of no use. */
-static bool stream_prepare(struct sfu_track *t, unsigned index, const struct rtp_packet *h,
-    const struct sfu_codec *codec, int64_t now_us)
+static bool stream_prepare(
+    struct sfu_track *t, unsigned index, const struct rtp_packet *h, const struct sfu_codec *codec)
 {
     struct sfu_stream *s = t->streams[index];
     if (stream_continues(s, h))
         return true;
     if (s->clocked && s->ssrc == h->ssrc && s->rx.rate == codec->clock_hz)
-        return codec_change(t, index, h, codec, now_us);
+        return codec_change(t, index, h, codec);
     source_begin(t, index, h, codec);
     return true;
 }
@@ -356,7 +356,7 @@ void ingest_rtp(struct sfu_peer *p, struct packet *pkt, int64_t now_us)
         p->worker->stats.rtp_unknown_ssrc++;
         return;
     }
-    if (stream_prepare(t, r->stream, h, codec, now_us))
+    if (stream_prepare(t, r->stream, h, codec))
         take(t, r->stream, pkt, false, now_us);
 }
 

@@ -43,7 +43,7 @@ static inline struct sfu_packet *meta_of(struct packet *p)
 }
 
 /* One encoding of a track: a simulcast layer, or the only one. On workers other than the publisher's it holds
- * the history and the clock only. */
+ * the history, the clock and the layers only. */
 struct sfu_stream {
     uint32_t ssrc, rtx_ssrc; /* 0: not seen yet */
     bool clocked;            /* the codec is known, statistics run */
@@ -53,6 +53,7 @@ struct sfu_stream {
     struct receiver_stats rx;
     struct frame_tracker frames;
     struct dd_structure *dd;
+    struct layer_source layers; /* video; its dd is the stream's */
     struct history history;
     struct history_slot *slots;
     struct rtp_clock clock;
@@ -62,6 +63,17 @@ struct sfu_stream {
     uint8_t fir_command;
     uint64_t packets, bytes;
 };
+
+/* What is forwarded of a video track to those subscribers here that want the same and had the same so far. */
+struct sfu_choice {
+    struct list of_track;
+    unsigned subs;
+    uint32_t pass, begins, marks; /* packets of the burst, a bit each: struct layers_out */
+    struct layers_state state;    /* behind the burst */
+    struct sfu_choice *into;      /* choices_merge */
+    struct layers layers;
+};
+static_assert(SFU_BURST_MAX <= 32, "a bit for each packet of a burst");
 
 struct sfu_track {
     UT_hash_handle hh; /* worker->tracks */
@@ -79,6 +91,8 @@ struct sfu_track {
     uint8_t stream_count; /* highest index in use, and one */
     struct sfu_sub **subs;
     size_t sub_count, sub_cap;
+    struct list choices;     /* of video */
+    struct list serve;       /* in worker->serve: a choice may wait for a key frame */
     uint64_t images;         /* bit a worker that has an image of this track */
     struct sfu_voice *voice; /* a microphone of a stage (sfu/stage.h); NULL: it is none */
     struct sfu_slot *slot;   /* this is a slot of a stage: no publisher's, and no image */
@@ -147,6 +161,10 @@ struct sfu_sub {
     uint8_t kind;
     bool encrypted, paused, live, acked, removed;
     int8_t max_layer;
+    int8_t current, target;    /* stream that is forwarded, and the one to be; -1: none */
+    struct layers_state told;  /* by SFU_EVENT_SUB_LAYER */
+    struct layers_want aim;    /* what can be had at present of what is wanted */
+    struct sfu_choice *choice; /* video; NULL: nothing is wanted, or it cannot be sent */
     struct sfu_section section;
     struct {
         bool known;
@@ -154,7 +172,6 @@ struct sfu_sub {
         uint32_t clock_hz;
     } codecs[PAYLOAD_CODEC_COUNT];
     bool twcc, nack;
-    int current, target; /* stream index; -1: none */
     struct rewrite rewrite;
     struct rewrite_slot *slots;
     uint64_t rtx_seq;                   /* extended: grows only (nonce law) */
@@ -366,6 +383,7 @@ struct sfu_worker {
     struct list gather; /* tracks that wait for the rest of a frame */
     struct list ready;  /* peers whose packets go at the end of this round */
     struct list paced;  /* peers that have to wait for tokens */
+    struct list serve;  /* tracks of whose choices some wait for a key frame */
     struct wheel_timer gather_timer, pace_timer;
     bool gathering;            /* so much is sent that gathering pays */
     uint64_t rtp_out_then;     /* stats.rtp_out, a tick ago */
@@ -445,7 +463,7 @@ struct sfu_stream *track_stream(struct sfu_track *t, unsigned index);
 void track_fan_out(struct sfu_track *t, struct packet *p);
 void track_key_frame(struct sfu_track *t, unsigned stream, int64_t now_us);
 void track_tick(struct sfu_track *t, int64_t now_us);
-void track_reset_subs(struct sfu_track *t, int64_t now_us);
+void track_reset_subs(struct sfu_track *t);
 void track_restart_stream(struct sfu_track *t, unsigned index);
 bool stream_active(const struct sfu_track *t, unsigned index);
 void track_add_sub(struct sfu_track *t, struct sfu_sub *s);
@@ -463,9 +481,11 @@ void level_tick(struct sfu_track *t, int64_t now_us);
 /* ---- sub.c ---- */
 void sub_command(struct sfu_worker *w, const struct sfu_command *c);
 void sub_remove(struct sfu_sub *s);
-void sub_input(struct sfu_sub *s, struct packet *pkt);
-void sub_retarget(struct sfu_sub *s, int64_t now_us);
-void sub_reset(struct sfu_sub *s, int64_t now_us);
+void sub_burst(struct sfu_sub *s, struct packet *const *burst, unsigned count);
+void sub_want(struct sfu_sub *s, struct layers_want want);
+int8_t sub_layer(const struct sfu_sub *s);
+void sub_retarget(struct sfu_sub *s);
+void sub_reset(struct sfu_sub *s);
 void sub_restart(struct sfu_sub *s);
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
 const struct rtp_clock *sub_clock(const struct sfu_sub *s);
@@ -497,7 +517,6 @@ void slot_listeners(struct sfu_slot *slot);
 void slot_input(struct sfu_track *from, struct packet *p);
 void slot_deliver(struct sfu_sub *s, struct packet *pkt);
 const struct rtp_clock *slot_clock(const struct sfu_sub *s);
-void sub_want(struct sfu_sub *s, struct layers_want want, int64_t now_us);
 
 /* ---- allocation.c ---- */
 void allocation_init(struct sfu_worker *w);
@@ -523,6 +542,16 @@ size_t redundancy_bytes(const struct sfu_sub *s, size_t payload_len);
 void redundancy_tick(struct sfu_peer *p, int64_t now_us);
 int redundancy_write(
     const struct sfu_sub *s, const struct rewrite_out *out, struct packet *pkt, uint8_t *dst, size_t cap);
+
+/* ---- choice.c ---- */
+void choice_enter(struct sfu_sub *s, const struct layers *state);
+void choice_want(struct sfu_sub *s, struct layers_want want);
+void choice_restart(struct sfu_sub *s);
+void choices_merge(struct sfu_track *t);
+void choices_input(struct sfu_track *t, struct packet *p);
+void choices_burst_end(struct sfu_track *t);
+void choices_wait(struct sfu_track *t);
+void choices_run(struct sfu_worker *w);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);

@@ -106,7 +106,7 @@ void mail_handle(struct sfu_worker *w, struct worker_mail *m)
         t = track_find(w, m->track);
         if (t && !t->peer) {
             t->muted = m->flag;
-            track_reset_subs(t, w->now_us);
+            track_reset_subs(t);
         }
         return;
     case MAIL_IMAGE_SET:

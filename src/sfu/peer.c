@@ -49,7 +49,7 @@ static void on_state(void *arg, enum transport_state state, const char *text)
     struct sfu_sub *s, *next;
     HASH_ITER(by_ssrc, p->subs, s, next)
     {
-        sub_reset(s, p->worker->now_us);
+        sub_reset(s);
     }
 }
 

@@ -94,14 +94,14 @@ static void hand_out(struct sfu_track *t)
     for (size_t i = 0; i < t->sub_count; i++) {
         struct sfu_sub *s = t->subs[i];
         look_ahead(t, i);
-        for (unsigned k = 0; k < count; k++)
-            sub_input(s, t->burst[k]);
+        sub_burst(s, t->burst, count);
         if (t->kind == KIND_VIDEO && !list_empty(&s->peer->ready))
             release_peer(s->peer); /* while its state is at hand; audio waits for that of others */
     }
     for (unsigned k = 0; k < count; k++)
         packet_unref(t->burst[k]);
     t->burst_count = 0;
+    choices_burst_end(t);
 }
 
 /* Hands out what the track has received so far: before something changes that holds for later packets only.
@@ -120,6 +120,7 @@ void release_forget_track(struct sfu_track *t)
     for (unsigned k = 0; k < t->burst_count; k++)
         packet_unref(t->burst[k]);
     t->burst_count = 0;
+    choices_burst_end(t);
     t->burst_due = false;
     list_del(&t->ready);
 }
@@ -129,10 +130,12 @@ void release_forget_track(struct sfu_track *t)
 void release_burst(struct sfu_track *t, struct packet *p)
 {
     struct sfu_worker *w = t->worker;
-    if (!t->sub_count)
-        return;
     if (t->burst_count == SFU_BURST_MAX)
         release_track(t);
+    if (t->kind == KIND_VIDEO)
+        choices_input(t, p);
+    if (!t->sub_count)
+        return;
     t->burst[t->burst_count++] = packet_ref(p);
     if (t->kind != KIND_VIDEO || !w->gathering || meta_of(p)->rtp.marker || t->burst_count >= ENOUGH) {
         make_due(t);
@@ -208,7 +211,7 @@ static void drop_stale(struct sfu_sub *s)
     if (before != UINT64_MAX)
         return;
     sub_restart(s);
-    sub_retarget(s, w->now_us);
+    sub_retarget(s);
 }
 
 static void relieve(struct sfu_peer *p)
@@ -269,7 +272,7 @@ void release_media(struct sfu_sub *s, struct packet *pkt, const struct rewrite_o
     s->dropped_end = out->seq + 1;
     if (s->current >= 0) { /* a key frame stayed, but what follows it is lost */
         sub_restart(s);
-        sub_retarget(s, s->peer->worker->now_us);
+        sub_retarget(s);
     }
 }
 

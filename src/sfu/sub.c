@@ -74,6 +74,7 @@ static void sub_add(struct sfu_worker *w, const struct sfu_command *c)
     s->own_peer = c->sub_add.own_peer;
     s->section = c->sub_add.section;
     s->current = s->target = -1;
+    s->told.stream = s->aim.stream = -1;
     s->rtx_seq = rand_u32() & 0x7fff;
     text_copy(s->cname, sizeof s->cname, c->sub_add.cname);
     sender_stats_init(&s->stats, s->ssrc);
@@ -99,6 +100,7 @@ void sub_remove(struct sfu_sub *s)
     struct sfu_worker *w = s->peer->worker;
     struct srtp_tx *tx = transport_tx(s->peer->transport);
     release_forget_sub(s);
+    choice_enter(s, NULL);
     HASH_DELETE(hh, w->subs, s);
     HASH_DELETE(by_ssrc, s->peer->subs, s);
     track_del_sub(s->track, s);
@@ -127,25 +129,74 @@ static int best_stream(const struct sfu_sub *s)
     return best;
 }
 
-static void tell_layer(struct sfu_sub *s)
+static void tell_layer(struct sfu_sub *s, struct layers_state state)
 {
     struct sfu_event e = {
         .type = SFU_EVENT_SUB_LAYER, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
-    e.layer.layer = (int8_t)s->current;
+    s->told = state;
+    /* simulcast layers are streams */
+    e.layer.layer = state.stream < 0 || s->track->stream_count > 1 ? state.stream : (int8_t)state.spatial;
+    e.layer.temporal = state.stream < 0 || state.temporal > INT8_MAX ? -1 : (int8_t)state.temporal;
     e.layer.paused = s->paused;
     sfu_emit(s->peer->worker, &e);
 }
 
-static void choose(struct sfu_sub *s)
+static bool state_told(const struct sfu_sub *s, struct layers_state state)
 {
-    s->target = s->paused || !transport_tx(s->peer->transport) ? -1 : best_stream(s);
+    return s->told.stream == state.stream && s->told.spatial == state.spatial &&
+           s->told.temporal == state.temporal;
 }
 
-void sub_retarget(struct sfu_sub *s, int64_t now_us)
+/* What can be had of what is wanted at present. */
+static struct layers_want aim_of(const struct sfu_sub *s)
 {
-    choose(s);
-    if (s->kind == KIND_VIDEO && s->target >= 0 && s->target != s->current)
-        track_key_frame(s->track, (unsigned)s->target, now_us);
+    struct layers_want w = s->want;
+    w.stream = s->paused || !transport_tx(s->peer->transport) ? -1 : (int8_t)best_stream(s);
+    return w;
+}
+
+static bool aim_is(const struct sfu_sub *s, struct layers_want w)
+{
+    if (w.stream < 0)
+        return s->aim.stream < 0;
+    return s->aim.stream == w.stream && s->aim.spatial == w.spatial && s->aim.temporal == w.temporal &&
+           s->aim.fps == w.fps && (s->choice || s->kind == KIND_AUDIO);
+}
+
+void sub_retarget(struct sfu_sub *s)
+{
+    struct layers_want aim = aim_of(s);
+    if (aim_is(s, aim))
+        return;
+    s->aim = aim;
+    s->target = aim.stream;
+    if (aim.stream < 0) {
+        rewrite_pause(&s->rewrite);
+        s->current = -1;
+        choice_enter(s, NULL);
+        tell_layer(s, (struct layers_state){.stream = -1});
+    } else if (s->kind == KIND_VIDEO) {
+        choice_want(s, aim);
+        choices_wait(s->track);
+    }
+}
+
+/* From now on this is to be forwarded, as soon as the codec allows; a stream of -1: nothing. */
+void sub_want(struct sfu_sub *s, struct layers_want want)
+{
+    bool pauses = want.stream < 0 && !s->paused;
+    s->want = want;
+    s->max_layer = want.stream;
+    s->paused = want.stream < 0;
+    if (pauses && s->aim.stream < 0)
+        tell_layer(s, (struct layers_state){.stream = -1});
+    sub_retarget(s);
+}
+
+/* The spatial layer that is forwarded now, of simulcast the stream; -1: none. */
+int8_t sub_layer(const struct sfu_sub *s)
+{
+    return s->current ? s->current : (int8_t)s->told.spatial; /* simulcast layers have none in themselves */
 }
 
 /* Nothing is forwarded until the next key frame, which is not asked for yet: it may be there already. */
@@ -153,12 +204,15 @@ void sub_restart(struct sfu_sub *s)
 {
     rewrite_pause(&s->rewrite);
     s->current = -1;
+    if (s->choice)
+        choice_restart(s);
 }
 
-void sub_reset(struct sfu_sub *s, int64_t now_us)
+void sub_reset(struct sfu_sub *s)
 {
     sub_restart(s);
-    sub_retarget(s, now_us);
+    sub_retarget(s);
+    choices_wait(s->track);
 }
 
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us)
@@ -173,14 +227,6 @@ void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us)
 static const struct rtp_clock *clock_of(const struct sfu_track *t, int stream)
 {
     return stream >= 0 && stream < SFU_RIDS_MAX && t->streams[stream] ? &t->streams[stream]->clock : NULL;
-}
-
-/* Can decoding begin at this packet? Where the codec is unknown, anywhere. */
-static bool can_start(const struct sfu_sub *s, const struct rtp_packet *h)
-{
-    if (s->kind == KIND_AUDIO || h->payload.codec == PAYLOAD_UNKNOWN)
-        return true;
-    return payload_is(&h->payload, PAYLOAD_KEY | PAYLOAD_START);
 }
 
 static bool codec_known(const struct sfu_sub *s, const struct rtp_packet *h)
@@ -218,54 +264,89 @@ void sub_deliver(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out
     release_media(s, pkt, out);
 }
 
-void sub_input(struct sfu_sub *s, struct packet *pkt)
+static void forward(struct sfu_sub *s, struct packet *pkt, bool marks)
 {
-    if (s->track->slot) {
-        slot_deliver(s, pkt);
-        return;
-    }
-    const struct sfu_packet *m = meta_of(pkt);
-    const struct rtp_packet *h = &m->rtp;
-    if (s->paused || !codec_known(s, h) || !transport_path(s->peer->transport))
-        return; /* without a way to the peer no number is used up */
-    bool begins = s->target < 0;
-    if (begins)
-        choose(s);
-    if (m->stream != s->current) {
-        if (m->stream != s->target || !h->payload_len || !can_start(s, h)) {
-            if (begins && s->kind == KIND_VIDEO && s->target >= 0)
-                track_key_frame(s->track, (unsigned)s->target, s->peer->worker->now_us);
-            return;
-        }
-        rewrite_switch(&s->rewrite, m->stream, h, pkt->recv_us, clock_of(s->track, s->current),
-            clock_of(s->track, m->stream));
-        s->current = m->stream;
-        tell_layer(s);
-    }
-    if (!h->payload_len || !egress_accepts(s, pkt)) { /* padding of the sender's probes, or nonsense */
-        rewrite_drop(&s->rewrite, h);
-        return;
-    }
     struct rewrite_out out;
-    if (rewrite_packet(&s->rewrite, h, pkt->recv_us, &out))
+    if (rewrite_packet(&s->rewrite, &meta_of(pkt)->rtp, pkt->recv_us, &out))
         return;
+    if (marks)
+        rewrite_mark(&s->rewrite, &out);
     sub_deliver(s, pkt, &out);
 }
 
-/* ---- commands ---- */
-
-void sub_want(struct sfu_sub *s, struct layers_want want, int64_t now_us)
+static void switch_to(struct sfu_sub *s, struct packet *pkt)
 {
-    s->max_layer = want.stream;
-    if (want.stream < 0 && !s->paused) {
-        s->paused = true;
-        rewrite_pause(&s->rewrite);
-        s->current = s->target = -1;
-        tell_layer(s);
-    } else {
-        s->paused = want.stream < 0;
-        sub_retarget(s, now_us);
+    const struct sfu_packet *m = meta_of(pkt);
+    rewrite_switch(&s->rewrite, m->stream, &m->rtp, pkt->recv_us, clock_of(s->track, s->current),
+        clock_of(s->track, m->stream));
+    s->current = (int8_t)m->stream;
+}
+
+static void audio_input(struct sfu_sub *s, struct packet *pkt)
+{
+    const struct sfu_packet *m = meta_of(pkt);
+    if (!codec_known(s, &m->rtp))
+        return;
+    if (s->target < 0)
+        sub_retarget(s);
+    if (m->stream != s->current) {
+        if (m->stream != s->target || !m->rtp.payload_len)
+            return;
+        switch_to(s, pkt);
+        tell_layer(s, (struct layers_state){.stream = s->current});
     }
+    if (!m->rtp.payload_len || !egress_accepts(s, pkt))
+        rewrite_drop(&s->rewrite, &m->rtp); /* padding of the sender's probes, or nonsense */
+    else
+        forward(s, pkt, false);
+}
+
+static void video_burst(struct sfu_sub *s, struct packet *const *burst, unsigned count)
+{
+    const struct sfu_choice *c = s->choice;
+    for (unsigned k = 0; k < count; k++) {
+        const struct sfu_packet *m = meta_of(burst[k]);
+        uint32_t bit = UINT32_C(1) << k;
+        if (!codec_known(s, &m->rtp))
+            continue;
+        if (!(c->pass & bit)) {
+            if (m->stream == s->current)
+                rewrite_drop(&s->rewrite, &m->rtp);
+            continue;
+        }
+        if (c->begins & bit) {
+            switch_to(s, burst[k]);
+        } else if (m->stream != s->current) { /* it began without us */
+            sub_reset(s);
+            return;
+        }
+        forward(s, burst[k], c->marks & bit);
+        if (c != s->choice)
+            return; /* too much waits: it begins anew */
+    }
+    if (s->current >= 0 && s->current == c->state.stream && !state_told(s, c->state))
+        tell_layer(s, c->state);
+}
+
+/* Packets of the track, in the order in which they came. */
+void sub_burst(struct sfu_sub *s, struct packet *const *burst, unsigned count)
+{
+    if (s->track->slot) {
+        for (unsigned k = 0; k < count; k++)
+            slot_deliver(s, burst[k]);
+        return;
+    }
+    if (s->paused || !transport_path(s->peer->transport))
+        return; /* without a way to the peer no number is used up */
+    if (s->kind == KIND_AUDIO) {
+        for (unsigned k = 0; k < count; k++)
+            audio_input(s, burst[k]);
+        return;
+    }
+    if (!s->choice)
+        sub_retarget(s);
+    if (s->choice)
+        video_burst(s, burst, count);
 }
 
 void sub_command(struct sfu_worker *w, const struct sfu_command *c)

@@ -22,6 +22,8 @@ static struct sfu_track *track_make(struct sfu_worker *w, uint32_t id, uint8_t k
     t->home = w->index;
     list_init(&t->of_peer);
     list_init(&t->ready);
+    list_init(&t->choices);
+    list_init(&t->serve);
     allocation_track_restart(t);
     HASH_ADD_INT(w->tracks, id, t);
     return t;
@@ -101,6 +103,7 @@ static void stream_free(struct sfu_stream *s)
         history_done(&s->history);
     free(s->slots);
     free(s->dd);
+    free(s->layers.dd);
     free(s);
 }
 
@@ -211,12 +214,12 @@ static void tell_images(struct sfu_track *t, enum mail_kind kind)
 }
 
 /* Everyone starts over at the next key frame: after a mute, or a new codec. */
-void track_reset_subs(struct sfu_track *t, int64_t now_us)
+void track_reset_subs(struct sfu_track *t)
 {
     release_track(t);
     allocation_track_restart(t);
     for (size_t i = 0; i < t->sub_count; i++)
-        sub_reset(t->subs[i], now_us);
+        sub_reset(t->subs[i]);
     if (t->feeds)
         slot_restart(t->feeds);
     tell_images(t, MAIL_IMAGE_RESET);
@@ -278,7 +281,9 @@ void track_tick(struct sfu_track *t, int64_t now_us)
         return;
     allocation_track_tick(t, now_us);
     for (size_t i = 0; i < t->sub_count; i++)
-        sub_retarget(t->subs[i], now_us);
+        sub_retarget(t->subs[i]);
+    choices_merge(t);
+    choices_wait(t);
     for (unsigned i = 0; i < t->stream_count; i++) {
         struct sfu_stream *s = t->streams[i];
         if (!s)
@@ -360,6 +365,7 @@ void track_remove(struct sfu_track *t)
     for (unsigned i = 0; i < SFU_RIDS_MAX; i++)
         stream_free(t->streams[i]);
     release_forget_track(t);
+    list_del(&t->serve);
     list_del(&t->of_peer);
     HASH_DELETE(hh, w->tracks, t);
     free(t->subs);
@@ -384,5 +390,5 @@ void track_command(struct sfu_worker *w, const struct sfu_command *c)
     t->muted = c->muted;
     if (t->muted)
         stage_silence(t);
-    track_reset_subs(t, w->now_us);
+    track_reset_subs(t);
 }

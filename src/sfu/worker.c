@@ -367,6 +367,7 @@ static void after_round(void *arg)
     worker_flush_rings(w);
     allocation_run(w); /* before packets of this round go where they no longer should */
     release_run(w);
+    choices_run(w);
     if (w->events_due)
         sfu_flush_events(w);
     handshakes_run(w);
@@ -444,6 +445,7 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
     list_init(&w->gather);
     list_init(&w->ready);
     list_init(&w->paced);
+    list_init(&w->serve);
     pthread_mutex_init(&w->stats_lock, NULL);
     w->now_us = clock_now_us();
     int err = open_socket(w, error, size);
