@@ -156,6 +156,25 @@ void allocation_track_set(struct sfu_track *t, const struct sfu_announced *annou
     track_changed(t);
 }
 
+void allocation_image_set(struct sfu_track *t, const struct worker_mail *m, int64_t now_us)
+{
+    const struct allocate_track *home = &m->track_set.layers;
+    t->image_simulcast = m->flag;
+    if (!t->layers.active && home->spatial && home->spatial <= ALLOCATE_SPATIAL) {
+        t->layers = *home;
+        for (unsigned i = 0; i < home->spatial; i++) {
+            struct sfu_stream *s = home->active >> i & 1 && (m->flag || i == 0) ? track_stream(t, i) : NULL;
+            if (home->active >> i & 1) {
+                t->layer_us[i] = t->newest_us = now_us;
+                t->layers_seen |= 1u << i;
+            }
+            if (s)
+                s->last_us = now_us;
+        }
+    }
+    allocation_track_set(t, &m->track_set.announced);
+}
+
 /* Another codec, another source: what was seen of its layers holds no more. */
 void allocation_track_restart(struct sfu_track *t)
 {

@@ -280,7 +280,7 @@ enum mail_kind {
     MAIL_KEY_FRAME,    /* an image's subscriber needs a key frame of `stream` */
     MAIL_CLOCK,        /* a sender report came */
     MAIL_IMAGE_RESET,  /* the track was muted (flag) or unmuted at home, or its codec changed */
-    MAIL_IMAGE_SET,    /* what was announced of the track; flag: simulcast */
+    MAIL_IMAGE_SET,    /* what was announced of the track, and what comes; flag: simulcast */
     MAIL_TRACK_GONE,   /* the track ended at home */
     MAIL_RING,         /* look at the rings */
     MAIL_STAGE_REPORT, /* to a stage's home, `track` being the stage's number: voices of a worker */
@@ -296,7 +296,10 @@ struct worker_mail {
     union {
         struct sfu_command command;
         struct rtp_clock clock;
-        struct sfu_announced announced;
+        struct {
+            struct sfu_announced announced;
+            struct allocate_track layers;
+        } track_set; /* IMAGE_SET */
         struct {
             int fd;
             struct addr remote, local;
@@ -527,6 +530,8 @@ void allocation_run(struct sfu_worker *w);
 void allocation_wake(struct sfu_peer *p);
 void allocation_peer_set(struct sfu_peer *p, const struct sfu_command *c);
 void allocation_track_set(struct sfu_track *t, const struct sfu_announced *announced);
+/* What its home knows of an image's track, so that nothing of that is waited for. */
+void allocation_image_set(struct sfu_track *t, const struct worker_mail *m, int64_t now_us);
 void allocation_track_restart(struct sfu_track *t);
 void allocation_track_tick(struct sfu_track *t, int64_t now_us);
 /* A packet of the track, before it is handed to subscribers; bytes as receivers will get it. Once a packet.

@@ -111,10 +111,8 @@ void mail_handle(struct sfu_worker *w, struct worker_mail *m)
         return;
     case MAIL_IMAGE_SET:
         t = track_find(w, m->track);
-        if (t && !t->peer) {
-            t->image_simulcast = m->flag;
-            allocation_track_set(t, &m->announced);
-        }
+        if (t && !t->peer)
+            allocation_image_set(t, m, w->now_us);
         return;
     case MAIL_TRACK_GONE:
         t = track_find(w, m->track);

@@ -203,7 +203,8 @@ void track_describe(struct sfu_track *t, unsigned worker)
     m->track = t->id;
     m->from = t->worker->index;
     m->flag = t->section.rid_count > 1 || t->section.ssrc_count > 1;
-    m->announced = t->announced;
+    m->track_set.announced = t->announced;
+    m->track_set.layers = t->layers;
     sfu_mail(t->worker->sfu, worker, m);
 }
 
