@@ -85,7 +85,8 @@ BENCH_SRC   := $(wildcard bench/*.c)
 # those that people run for themselves are fanlight-floor and fanlight-load
 bench_bin    = $(B)/$(if $(filter floor load,$(1)),fanlight-$(1),bench/$(1))
 BENCH       := $(foreach t,$(BENCH_SRC:bench/%.c=%),$(call bench_bin,$(t)))
-BENCH_PARTS := $(wildcard bench/*/*.c)
+BENCH_PARTS := $(filter-out bench/owners/%,$(wildcard bench/*/*.c))
+OWNERS      := $(B)/bench/owners.so
 
 .PHONY: all run deps deps-test deps-bench test test-c test-programs lint format bench install uninstall clean web \
         fuzz fuzz-build FORCE
@@ -143,6 +144,12 @@ $(eval $(call folder_rule,bench,$(BENCH_PARTS:%.c=$(B)/obj/%.o)))
 $(B)/fanlight: $(B)/obj/src/main.o $(FOLDERS:%=$(B)/lib/%.a)
 	@echo "  LD   $@"
 	@$(CC) $(ALL_LDFLAGS) -rdynamic $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS) $(SYS_LIBS) -o $@
+
+# preloaded into a server: whose memory is it?
+$(OWNERS): bench/owners/owners.c $(B)/gen/flags
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -fPIC -shared $< -o $@
 
 # ---- programs of tests/unit, tests/tools, bench -----------------------------------------------
 # program_rule: program, object, archives, libraries
@@ -243,7 +250,7 @@ bench-net: deps-test deps-bench
 	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/bench/net
 	@B=$(B) bench/net/run
 .PHONY: bench-programs bench-compare bench-net
-bench-programs: $(BENCH)
+bench-programs: $(BENCH) $(OWNERS)
 
 clean:
 	@rm -rf $(B) web/dist

@@ -36,14 +36,16 @@ class Load:
         self.process = subprocess.Popen(load_command(server, arguments, seconds, self.out.name),
                                         stdin=subprocess.DEVNULL, stdout=self.said, stderr=subprocess.STDOUT)
 
-    def _wait(self):
-        """Until it ends. Notes how many datagrams the machine has sent meanwhile."""
+    def _wait(self, look):
+        """Until it ends, looking ten times a second. Notes how many datagrams the machine has sent meanwhile."""
         end = time.monotonic() + self.seconds + GRACE_S
         while self.process.poll() is None:
             if time.monotonic() > end:
                 self.process.kill()
                 self.process.wait()
             self.sent.append((time.monotonic(), datagrams_sent()))
+            if look:
+                look()
             time.sleep(0.1)
 
     def messages_s(self):
@@ -56,9 +58,9 @@ class Load:
         (t0, n0), (t1, n1) = inside[0], inside[-1]
         return (n1 - n0) / (t1 - t0)
 
-    def figures(self):
-        """Waits for its end."""
-        self._wait()
+    def figures(self, look=None):
+        """Waits for its end; look is called now and then."""
+        self._wait(look)
         try:
             text = Path(self.out.name).read_text(encoding="utf-8")
             os.unlink(self.out.name)

@@ -1,6 +1,8 @@
 """The loads that servers are compared under, and what each has to come to."""
 
+import tempfile
 import time
+from pathlib import Path
 
 from . import measure
 from .measure import median
@@ -250,10 +252,37 @@ def sizes(context):
         context.report.at_most(f"{shape}: CPU per packet at 2,500 subscribers over that at 100", b / a, "x", 1.25)
 
 
+def owners_with(count):
+    """Bytes in use by owner, at their most, while so many are there."""
+    most = {}
+
+    def look(file):
+        words = [line.split() for line in Path(file).read_text(encoding="utf-8").splitlines()]
+        now = {module: int(size) for size, module in words}
+        if sum(now.values()) > sum(most.values()):
+            most.clear()
+            most.update(now)
+
+    with tempfile.NamedTemporaryFile() as told, Fanlight(owners=told.name) as server:
+        measure.Load(server, [*CAMERA, "--subscribers", str(count), "--srtp", "gcm"], 4).figures(lambda: look(told.name))
+    return most
+
+
+def own_memory(context, shape):
+    """What one participant more takes, by owner: what is there once for all of them cancels out."""
+    few, many = owners_with(100), owners_with(300)
+    each = {m: (many[m] - few.get(m, 0)) / 200 / 1024 for m in many}
+    for module, kib in sorted(each.items(), key=lambda item: -item[1]):
+        if kib >= 0.5 and module not in ("program", "mapped"):
+            context.report.plain(f"{shape}: a participant in {module}", kib, "KiB")
+    context.report.at_most(f"{shape}: a participant in Fanlight itself", each["program"] + each["mapped"], "KiB", 48)
+
+
 def memory(context):
     """What a participant takes, and whether anything stays behind when they go."""
     shape = "memory"
     count = 300
+    own_memory(context, shape)
     with START["fanlight"]() as server:
         empty = server.resident_kib()
         figures = measure.Load(server, [*CAMERA, "--subscribers", str(count), "--srtp", "gcm"], 5).figures()

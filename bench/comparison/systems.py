@@ -15,6 +15,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("B", TOP / "build")).resolve()
 FANLIGHT = Path(os.environ.get("FANLIGHT", BUILD / "fanlight"))
 LOAD = BUILD / "fanlight-load"
+OWNERS = BUILD / "bench" / "owners.so"
 FLOOR = BUILD / "fanlight-floor"
 JANUS_SRTP = TOP / "build" / "janus-srtp"
 
@@ -113,7 +114,9 @@ class Server:
 class Fanlight(Server):
     keys = ["--api-key", "devkey", "--api-secret", "secret"]
 
-    def __init__(self, cpus="0", workers=1):
+    """owners: a file that is told whose memory is in use."""
+
+    def __init__(self, cpus="0", workers=1, owners=None):
         if not FANLIGHT.exists():
             raise CannotMeasure(f"{FANLIGHT} is not there; make builds it")
         port = free_port()
@@ -121,6 +124,8 @@ class Fanlight(Server):
                    "--set", f"rtc.workers={workers}", "--set", "http.connections_per_address_max=16384"]
         if os.environ.get("BENCH_SET"):
             command += ["--set", os.environ["BENCH_SET"]]
+        if owners:
+            command = ["env", f"OWNERS_FILE={owners}", f"LD_PRELOAD={OWNERS}", *command]
         super().__init__("fanlight", command, "livekit", f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/health")
 
 

@@ -51,7 +51,7 @@ static size_t held;
 
 static size_t rounded(size_t size)
 {
-    size_t line = size <= 16 * CACHE_LINE ? CACHE_LINE : 8 * CACHE_LINE;
+    size_t line = size <= 16 * CACHE_LINE ? CACHE_LINE : 4 * CACHE_LINE;
     return size ? (size + line - 1) / line * line : line;
 }
 
