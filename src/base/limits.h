@@ -117,7 +117,7 @@
 #define ROOM_SUBSCRIBE_WAIT_US  60000000 /* a subscription waits this long for its track to appear */
 #define ROOM_SPEAKERS_US        400000   /* cadence of speaker updates */
 #define ROOM_QUALITY_US         5000000  /* cadence of connection quality */
-#define ROOM_DEMAND_LATER_US    4000000  /* a layer is switched off this long after its last viewer went */
+#define ROOM_DEMAND_LATER_US    3500000  /* a layer is switched off this long after its last viewer went */
 #define ROOM_DEMAND_FIRST_US                                                                                 \
     10000000 /* the first word on layers comes at the latest this long after publishing */
 #define ROOM_DEMAND_SETTLE_US 500000   /* nor earlier: the publisher ties its track to the sid first */

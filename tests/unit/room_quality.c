@@ -453,7 +453,7 @@ static void less_is_told_when_it_lasts(void **state)
 {
     (void)state;
     want(bob, QUALITY_LOW);
-    host_run(h, MS(3800));
+    host_run(h, MS(3300));
     assert_int_equal(guest_count(alice, NOTE_DEMAND), 0);
     host_run(h, MS(300));
     assert_string_equal(guest_text(alice, NOTE_DEMAND), "cam vp8 100");
