@@ -105,7 +105,7 @@
 /* ---- rooms ---- */
 #define ROOM_PENDING_TRACKS_MAX 32   /* tracks a client may announce before it negotiates them */
 #define ROOM_ATTRIBUTES_MAX     256  /* attributes of a participant: they are searched one by one */
-#define ROOM_PERMISSIONS_MAX    1024 /* people a publisher names: each is compared for each track and viewer */
+#define ROOM_PERMISSIONS_MAX    1024 /* people a publisher names: sorted with each change */
 #define ROOM_CHOICES_MAX        4096 /* tracks a subscriber may name that do not exist (yet) */
 #define SIGNAL_NAMES_MAX        4096 /* tracks or people that one request names: each is looked for in the room */
 #define SIGNAL_UPDATES_CACHED   64        /* messages about participants kept encoded: 4,096 participants' */

@@ -70,6 +70,13 @@ struct choice {
     struct track_settings settings;
 };
 
+/* One of the names of an entry: an identity, or a sid. Both are the entry's. */
+struct permission_name {
+    const char *name;
+    bool is_sid;
+    const struct permission_entry *entry;
+};
+
 struct permission_entry {
     char *sid, *identity;
     bool all_tracks;
@@ -108,6 +115,8 @@ struct participant_private {
     bool permission_all;
     struct permission_entry *permissions;
     size_t permission_count;
+    struct permission_name *permission_names; /* sorted */
+    size_t permission_name_count;
     uint64_t gone_before;    /* the newest number of those who had left when this one joined */
     float level, told_level; /* speaking */
     bool active, told_active;
@@ -278,6 +287,8 @@ struct choice *choice_of(struct participant *p, const char *sid, bool make);
 void choices_expire(struct participant *p, int64_t now_us);
 void choices_forget(const struct track *t);
 void choices_done(struct participant *p);
+
+/* ---- permissions.c ---- */
 void permissions_done(struct participant *p);
 
 /* ---- bandwidth.c ---- */

@@ -195,6 +195,25 @@ static void the_publisher_can_name_who_may(void **state)
     assert_non_null(guest_receives(dave, cam));
 }
 
+static void several_entries_for_one_person_add_up(void **state)
+{
+    (void)state;
+    struct guest *carol = guest_enter(h, "carol"), *dave = guest_enter(h, "dave");
+    const char *only_cam[] = {cam->sid}, *only_mic[] = {mic->sid};
+    struct track_permission list[] = {{.identity = "bob", .track_sids = only_cam, .track_count = 1},
+        {.identity = "zoe", .all_tracks = true},
+        {.sid = bob->p->sid, .track_sids = only_mic, .track_count = 1}, {.identity = "bob"},
+        {.identity = carol->p->sid, .all_tracks = true}, /* an identity is not a sid */
+        {.sid = "dave", .all_tracks = true},
+        {.identity = "adam", .sid = dave->p->sid, .track_sids = only_mic, .track_count = 1}};
+    participant_subscription_permission(alice->p, false, list, sizeof list / sizeof *list);
+    assert_true(participant_may_subscribe(bob->p, cam));
+    assert_true(participant_may_subscribe(bob->p, mic));
+    assert_false(participant_may_subscribe(carol->p, cam));
+    assert_false(participant_may_subscribe(dave->p, cam));
+    assert_true(participant_may_subscribe(dave->p, mic));
+}
+
 static void so_many_people_can_be_named(void **state)
 {
     (void)state;
@@ -305,6 +324,7 @@ int main(void)
         TEST(wishes_for_what_does_not_exist_are_bounded),
         TEST(the_publisher_can_shut_everybody_out),
         TEST(the_publisher_can_name_who_may),
+        TEST(several_entries_for_one_person_add_up),
         TEST(so_many_people_can_be_named),
         TEST(permission_and_wish_are_both_needed),
         TEST(nobody_receives_itself),
