@@ -42,9 +42,9 @@ struct data_member {
     size_t waiting_bytes;
 };
 
-/* Encoded once for everyone: an update about some participants. */
+/* A message that many are sent, encoded once. */
 struct update_entry {
-    uint64_t key; /* hash of the sids and versions inside; 0: empty */
+    uint64_t key; /* hash of what is inside; 0: empty */
     struct ws_buffer *binary, *text;
 };
 

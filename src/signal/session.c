@@ -188,17 +188,27 @@ const struct ws_ops session_ws_ops = {.on_message = on_message, .on_closed = on_
 
 /* ---- what rooms have to tell ---- */
 
+#define UPDATE_KEY   1469598103934665603ull /* what the keys of a kind of message begin with */
+#define SPEAKERS_KEY 0x9e3779b97f4a7c15ull
+#define ROOM_KEY     0xbf58476d1ce4e5b9ull
+
+static uint64_t mix(uint64_t key, uint64_t v)
+{
+    key = (key ^ v) * 0x94d049bb133111ebull;
+    key ^= key >> 29;
+    return key ? key : 1; /* 0 is an empty place */
+}
+
 /* Made for every receiver: an address is never one participant's and another's in the same microsecond. */
 static uint64_t update_key(struct participant *const *list, size_t n)
 {
-    uint64_t key = 1469598103934665603ull;
+    uint64_t key = UPDATE_KEY;
     for (size_t i = 0; i < n; i++) {
         const struct participant *p = list[i];
-        key = (key ^ (uintptr_t)p ^ (uint64_t)p->joined_wall_us << 20) * 1099511628211ull;
-        key = (key ^ p->version ^ (uint64_t)p->state << 32) * 1099511628211ull;
-        key ^= key >> 29;
+        key = mix(key, (uintptr_t)p ^ (uint64_t)p->joined_wall_us << 20);
+        key = mix(key, p->version ^ (uint64_t)p->state << 32);
     }
-    return key ? key : 1;
+    return key;
 }
 
 static struct ws_buffer *encode_update(struct participant *const *list, size_t n, bool text)
@@ -231,44 +241,55 @@ static void cache_clear(struct update_cache *c)
         entry_clear(c, &c->entries[i]);
 }
 
-/* The entry of the key, or the one whose turn it is to go. */
+/* The entry of the key; NULL: there is none. */
 static struct update_entry *entry_of(struct update_cache *c, uint64_t key)
 {
     for (size_t i = 0; i < SIGNAL_UPDATES_CACHED; i++)
         if (c->entries[i].key == key)
             return &c->entries[i];
-    return &c->entries[c->turn++ % SIGNAL_UPDATES_CACHED];
+    return NULL;
 }
 
-/* The update, from the cache if it is there; the cache's own. NULL: no memory. */
-static struct ws_buffer *update_buffer(
-    struct update_cache *c, struct participant *const *list, size_t n, bool text)
+/* Keeps the buffer, whose reference it takes over; whose turn it is goes. */
+static void cache_put(struct update_cache *c, uint64_t key, bool text, struct ws_buffer *b)
 {
-    uint64_t key = update_key(list, n);
-    struct update_entry *e = entry_of(c, key);
-    if (e->key == key && (text ? e->text : e->binary))
-        return text ? e->text : e->binary;
-    struct ws_buffer *b = encode_update(list, n, text);
-    if (!b)
-        return NULL;
     if (c->bytes + b->len > SIGNAL_CACHE_BYTES)
         cache_clear(c);
-    if (e->key != key)
+    struct update_entry *e = entry_of(c, key);
+    if (!e) {
+        e = &c->entries[c->turn++ % SIGNAL_UPDATES_CACHED];
         entry_clear(c, e);
-    e->key = key;
+        e->key = key;
+    }
     *(text ? &e->text : &e->binary) = b;
     c->bytes += b->len;
-    return b;
 }
 
-/* Everyone in a room gets the same bytes: they are made once for each encoding. */
+/* Everyone in a room gets the same bytes: they are made once for each encoding. true: the message with this
+ * key was there, and is sent, or there is no socket for it. */
+static bool send_kept(struct session *se, uint64_t key)
+{
+    const struct update_entry *e = entry_of(&se->signal->cache, key);
+    struct ws_buffer *b = !e ? NULL : se->text ? e->text : e->binary;
+    if (b && se->ws)
+        ws_send_buffer(se->ws, se->text, b);
+    return b || !se->ws;
+}
+
+/* Sends a message that others will be sent, too. */
+static void send_and_keep(struct session *se, uint64_t key, struct ws_buffer *b)
+{
+    if (!b)
+        return;
+    ws_send_buffer(se->ws, se->text, b);
+    cache_put(&se->signal->cache, key, se->text, b);
+}
+
 static void send_update(struct session *se, struct participant *const *list, size_t n)
 {
-    if (!se->ws)
-        return;
-    struct ws_buffer *b = update_buffer(&se->signal->cache, list, n, se->text);
-    if (b)
-        ws_send_buffer(se->ws, se->text, b);
+    uint64_t key = update_key(list, n);
+    if (!send_kept(se, key))
+        send_and_keep(se, key, encode_update(list, n, se->text));
 }
 
 static void on_update(void *arg, struct participant *const *list, size_t n)
@@ -392,9 +413,12 @@ static void on_room_update(void *arg, struct room *room)
     struct arena a = {0};
     RESPONSE(r, ROOM_UPDATE);
     Livekit__RoomUpdate m = LIVEKIT__ROOM_UPDATE__INIT;
+    uint64_t key = mix(mix(ROOM_KEY, hash_text(room->sid)), (uint64_t)room->version_us);
+    if (send_kept(arg, key))
+        return;
     m.room = describe_room(&a, room);
     r.room_update = &m;
-    session_send(arg, &r);
+    send_and_keep(arg, key, encode(&r, ((struct session *)arg)->text));
     arena_done(&a);
 }
 
@@ -403,6 +427,12 @@ static void on_speakers(void *arg, const struct speaker *list, size_t n)
     struct arena a = {0};
     RESPONSE(r, SPEAKERS_CHANGED);
     Livekit__SpeakersChanged m = LIVEKIT__SPEAKERS_CHANGED__INIT;
+    uint64_t key = SPEAKERS_KEY;
+    for (size_t i = 0; i < n; i++)
+        key = mix(mix(key, hash_text(list[i].participant_sid)),
+            (uint64_t)(list[i].level * 1024) << 1 | list[i].active);
+    if (send_kept(arg, key))
+        return;
     m.speakers = arena_array(&a, Livekit__SpeakerInfo *, n);
     for (size_t i = 0; i < n; i++) {
         Livekit__SpeakerInfo *info = arena_new(&a, Livekit__SpeakerInfo);
@@ -413,7 +443,7 @@ static void on_speakers(void *arg, const struct speaker *list, size_t n)
         m.speakers[m.n_speakers++] = info;
     }
     r.speakers_changed = &m;
-    session_send(arg, &r);
+    send_and_keep(arg, key, encode(&r, ((struct session *)arg)->text));
     arena_done(&a);
 }
 
