@@ -1,10 +1,14 @@
-// timeout: 180
+// timeout: 240
 // Redundant audio (RED): who can take it gets it, who cannot gets the plain Opus in it, and everybody hears everybody.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { Person } from './lib/call.mjs';
 import { begin, end } from './lib/scene.mjs';
-import { slow, until } from './lib/server.mjs';
+import { binary, slow, until } from './lib/server.mjs';
 
 const LISTEN_MS = 3000; // how long the sound is looked at
 const CONCEALED_MAX = 0.1; // the part of it that may be made up: on a machine under load packets come late
@@ -12,7 +16,7 @@ const CONCEALED_MAX = 0.1; // the part of it that may be made up: on a machine u
 let server, chromium, firefox;
 
 before(async () => {
-    ({ server, chromium, firefox } = await begin({ firefox: true }));
+    ({ server, chromium, firefox } = await begin({ firefox: true, args: ['--set', 'rtc.workers=1'] }));
 });
 
 after(() => end({ server, chromium, firefox }));
@@ -49,9 +53,38 @@ function countFrames() {
     };
 }
 
+/** Leads the media of the page to a port of this machine: that of a link in front of the server. */
+function leadMedia(port) {
+    const Native = window.RTCPeerConnection;
+    const own = `a=candidate:1 1 udp 2130706431 127.0.0.1 ${port} typ host\r\n`;
+    window.RTCPeerConnection = class extends Native {
+        setRemoteDescription(d) {
+            let first = true;
+            const sdp = d.sdp.replace(/a=candidate:.*\r\n/g, () => (first ? ((first = false), own) : ''));
+            return super.setRemoteDescription({ type: d.type, sdp });
+        }
+
+        addIceCandidate() {
+            return Promise.resolve();
+        }
+    };
+}
+
+/** A link in front of the server's media, which is as `down` says towards the viewer. */
+async function openLink(down) {
+    const udp = Number(/ udp=(\d+)/.exec(server.log)[1]);
+    const program = join(dirname(binary), 'tests/net/fanlight-link');
+    const child = spawn(program, ['--listen', '127.0.0.1:0', '--to', `127.0.0.1:${udp}`, '--down', down, '--stdin'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const [line] = await once(createInterface({ input: child.stdout }), 'line');
+    return { port: Number(line.split(':').at(-1)), close: () => child.stdin.end() };
+}
+
 /** Joins as somebody who only listens, and whose frames are counted. */
-async function joinCounting(room, name, query) {
+async function joinCounting(room, name, query, port) {
     const page = await chromium.page();
+    if (port) await page.addInitScript(leadMedia, port);
     await page.addInitScript(countFrames);
     await page.goto(`${server.http}${room.link}?name=${name}&auto=1&cam=0&mic=0${query}`);
     return Person.of(page, name);
@@ -159,3 +192,21 @@ for (const [form, query] of [
             for (const p of people) assert.deepEqual(p.errors, []);
         });
     });
+
+// Opus of Firefox, which makes no RED, over a path that loses every twelfth packet
+test('who loses packets gets redundancy that the server made', async () => {
+    const room = await server.createRoom();
+    const link = await openLink('loss=8%');
+    const finn = await Person.join(firefox, server, room, 'Finn', '&cam=0');
+    const ben = await joinCounting(room, 'Ben', '', link.port);
+    await finn.publishes(1);
+    await ben.hears('Finn');
+    await until('RED comes', async () => (await framesOf(ben, 'Finn'))['audio/red'] > 100, 40000);
+    const before = await framesOf(ben, 'Finn');
+    await listens(ben, 'Finn');
+    const now = await framesOf(ben, 'Finn');
+    assert.ok(now['audio/red'] - before['audio/red'] > LISTEN_MS / 40, JSON.stringify({ before, now }));
+    assert.deepEqual(ben.errors, []);
+    for (const p of [finn, ben]) await p.page.close();
+    link.close();
+});
