@@ -85,8 +85,8 @@ static enum answer answer_stored(struct sfu_sub *s, uint16_t seq, int64_t now_us
     return ANSWERED;
 }
 
-/* Dropped here; or older than the key frame that the present layer began with, which no decoder needs: after a
- * switch down, when most was lost, it would fill what the path has left. */
+/* Dropped here; or older than the key frame that the present layer began with, which no decoder needs: after
+ * a switch down, when most was lost, it would fill what the path has left. */
 static bool never_comes(const struct sfu_sub *s, const struct rewrite_origin *o)
 {
     if (s->kind == KIND_VIDEO && o->seq < rewrite_begin(&s->rewrite))
