@@ -80,12 +80,13 @@ static void write_counts(const char *path)
     char text[MODULES_MAX * 96];
     size_t at = 0;
     for (int i = 0; i < module_count; i++) {
-        int64_t bytes = atomic_load(&modules[i].bytes);
+        int64_t bytes = atomic_load_explicit(&modules[i].bytes, memory_order_relaxed);
         if (bytes)
             at += (size_t)snprintf(
                 text + at, sizeof text - at, "%lld %s\n", (long long)bytes, i ? modules[i].name : "unknown");
     }
-    at += (size_t)snprintf(text + at, sizeof text - at, "%lld mapped\n", (long long)atomic_load(&mapped));
+    at += (size_t)snprintf(text + at, sizeof text - at, "%lld mapped\n",
+        (long long)atomic_load_explicit(&mapped, memory_order_relaxed));
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return;
@@ -204,7 +205,7 @@ void *mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
 {
     void *p = (void *)syscall(SYS_mmap, at, len, prot, flags, fd, off);
     if (p != MAP_FAILED && fd < 0)
-        atomic_fetch_add(&mapped, (int64_t)len);
+        atomic_fetch_add_explicit(&mapped, (int64_t)len, memory_order_relaxed);
     return p;
 }
 
@@ -212,6 +213,6 @@ int munmap(void *p, size_t len)
 {
     int r = (int)syscall(SYS_munmap, p, len);
     if (r == 0)
-        atomic_fetch_sub(&mapped, (int64_t)len);
+        atomic_fetch_sub_explicit(&mapped, (int64_t)len, memory_order_relaxed);
     return r;
 }
