@@ -192,6 +192,7 @@
 #define TWCC_MAX_US          100000 /* and on a slow one */
 #define TWCC_FULL_PACKETS    100    /* arrivals that bring a report forward to TWCC_MIN_US */
 #define TWCC_STATUSES_MAX    8192   /* packet statuses of one report: more is nonsense or an attack */
+#define TWCC_BLOCKS_MAX      4 /* reports of a datagram: each may cost TWCC_STATUSES_MAX steps, in 30 bytes */
 
 /* ---- pacing ---- */
 #define PACER_RATE_MIN_BPS   10000000 /* to one receiver, while nobody has measured what its path carries */
@@ -233,18 +234,27 @@
     512 /* bytes of such a packet: an Opus frame of 160 kbit/s, or three of speech as RED */
 #define SFU_KEY_FRAME_US    500000  /* a source is asked for a key frame at most this often */
 #define SFU_LAYER_SILENT_US 1500000 /* a layer is gone when others came this long without it */
-#define SFU_TICK_US         100000  /* layers, key frame requests and levels are looked at this often */
-#define SFU_REPORT_US       1000000 /* receiver and sender reports */
-#define SFU_QUALITY_US      5000000 /* quality of a peer, told to control */
-#define SFU_EVENTS_BATCH    256     /* told to control with one wake-up; more are a second message */
-#define SFU_RTX_PER_RTT     1 /* a packet is sent again so often in a round trip: who asks sooner asks twice */
-#define SFU_RTX_TIMES_MAX   10    /* and so often at all: receivers stop asking after as many */
-#define SFU_RTX_RTT_US      50000 /* the round trip until it is known */
-#define SFU_RTX_AGAIN_US    5000  /* nor sooner than this, on whatever path */
-#define SFU_RTX_SHARE       3 /* of what is sent to a peer a third may be repetitions: 30 % loss is mended */
-#define SFU_RTX_BYTES       64000    /* a second, of a peer that is sent next to nothing: a key frame */
-#define SFU_NACKED_MAX      10000    /* numbers of one peer looked at in a second: 0.5 ms of work */
-#define SFU_RTT_MAX_US      10000000 /* what looks longer is a broken report */
+#define SFU_PACKET_OVERHEAD                                                                                  \
+    40 /* bytes of a packet beside header and payload, about: extensions, SRTP, UDP, IP */
+#define SFU_ESTIMATE_START_BPS                                                                               \
+    600000 /* of a path not known yet: probed at three and six times that with the first frames */
+#define SFU_ESTIMATE_WAIT_US 1000000 /* for the first feedback, after the first packet */
+#define SFU_SENT_US          100000  /* what was sent is told to the estimator at least this often */
+#define SFU_PADDING_BYTES    255    /* of a packet of padding (RFC 3550, section 5.1: one byte counts them) */
+#define SFU_PROBE_PACKETS    64     /* repeated or padded of one turn: a batch */
+#define SFU_PROBE_TRIES      16     /* packets looked for in the history for one that is sent */
+#define SFU_TICK_US          100000 /* layers, key frame requests and levels are looked at this often */
+#define SFU_REPORT_US        1000000 /* receiver and sender reports */
+#define SFU_QUALITY_US       5000000 /* quality of a peer, told to control */
+#define SFU_EVENTS_BATCH     256     /* told to control with one wake-up; more are a second message */
+#define SFU_RTX_PER_RTT      1 /* a packet is sent again so often in a round trip: who asks sooner asks twice */
+#define SFU_RTX_TIMES_MAX    10    /* and so often at all: receivers stop asking after as many */
+#define SFU_RTX_RTT_US       50000 /* the round trip until it is known */
+#define SFU_RTX_AGAIN_US     5000  /* nor sooner than this, on whatever path */
+#define SFU_RTX_SHARE        3 /* of what is sent to a peer a third may be repetitions: 30 % loss is mended */
+#define SFU_RTX_BYTES        64000    /* a second, of a peer that is sent next to nothing: a key frame */
+#define SFU_NACKED_MAX       10000    /* numbers of one peer looked at in a second: 0.5 ms of work */
+#define SFU_RTT_MAX_US       10000000 /* what looks longer is a broken report */
 #define SFU_HANDSHAKE_US                                                                                     \
     1000 /* spent on handshakes between two looks at the socket: two or three flights                        \
           */

@@ -1,5 +1,7 @@
 #include "cc/estimator.h"
 
+#include <math.h>
+
 #define NEVER           INT64_MAX
 #define ACKED_US        500000
 #define RECENT_US       200000
@@ -18,6 +20,8 @@
 #define RAISE_MAX       1.5   /* times the rate by one cluster: jitter may have bunched it */
 #define SPARE_QUEUE_US  10000 /* with less than this the path is not full */
 #define QUIET_LOSS      0.15
+#define CLEAR_LOSS      0.02
+#define CLEAR_US        1000000
 #define RECOVER_SHARE   0.67 /* a fall below this share asks for a probe when it is over */
 #define RECOVER_TO      0.9
 #define PROBE_MARGIN    0.9 /* of what arrived at a path that was full */
@@ -36,6 +40,7 @@ void estimator_init(struct estimator *e, int64_t start_bps, int64_t now_us)
     *e = (struct estimator){
         .estimate_bps = start_bps,
         .plain_bps = start_bps,
+        .troubled_us = INT64_MIN / 2,
         .report_sent_us = INT64_MIN,
         .report_queue_us = NEVER,
         .waiting_us = NEVER,
@@ -47,6 +52,7 @@ void estimator_init(struct estimator *e, int64_t start_bps, int64_t now_us)
     loss_init(&e->loss);
     aimd_init(&e->aimd, start_bps, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS, now_us);
     probe_init(&e->probe, start_bps, ESTIMATOR_MAX_BPS, now_us);
+    train_init(&e->train);
     estimator_rate_init(&e->acked);
     estimator_rate_init(&e->sent);
 }
@@ -63,13 +69,11 @@ static int64_t silence_us(const struct estimator *e)
     return SILENCE_US + 3 * rtt_of(e);
 }
 
-void estimator_sent(struct estimator *e, uint16_t size, int64_t now_us)
+static void sent_note(struct estimator *e, int64_t from_us, int64_t now_us)
 {
-    estimator_rate_input(&e->sent, size, now_us);
-    probe_sent(&e->probe, size, now_us);
     if (e->waiting_us == NEVER) {
-        e->waiting_us = now_us;
-        e->next_backoff_us = e->has_feedback ? now_us + silence_us(e) : NEVER;
+        e->waiting_us = from_us;
+        e->next_backoff_us = e->has_feedback ? from_us + silence_us(e) : NEVER;
     }
     if (now_us < e->next_check_us)
         return;
@@ -78,6 +82,32 @@ void estimator_sent(struct estimator *e, uint16_t size, int64_t now_us)
     double share = (double)sent_bps / (double)e->estimate_bps;
     if (sent_bps > 0)
         e->app_limited = share < (e->app_limited ? APP_LIMITED_OUT : APP_LIMITED_IN);
+}
+
+void estimator_sent(struct estimator *e, uint16_t size, int64_t now_us)
+{
+    estimator_rate_input(&e->sent, size, now_us);
+    probe_sent(&e->probe, size, now_us);
+    sent_note(e, now_us, now_us);
+}
+
+void estimator_sent_many(struct estimator *e, uint32_t bytes, int64_t from_us, int64_t now_us)
+{
+    int64_t steps = (now_us - from_us) / ESTIMATOR_RATE_STEP_US + 1;
+    if (steps < 1 || steps > ESTIMATOR_RATE_STEPS)
+        steps = 1;
+    for (int64_t i = 1; i < steps; i++)
+        estimator_rate_input(
+            &e->sent, bytes / (uint32_t)steps, now_us - (steps - i) * ESTIMATOR_RATE_STEP_US);
+    estimator_rate_input(&e->sent, bytes - bytes / (uint32_t)steps * (uint32_t)(steps - 1), now_us);
+    sent_note(e, from_us, now_us);
+}
+
+bool estimator_take_probed(struct estimator *e)
+{
+    bool probed = e->probed;
+    e->probed = false;
+    return probed;
 }
 
 void estimator_wanted_set(struct estimator *e, int64_t wanted_bps, int64_t now_us)
@@ -123,6 +153,8 @@ void estimator_result(void *arg, const struct twcc_result *r)
     e->report_any = true;
     loss_input(&e->loss, r->sent_us, r->size, r->received, late);
     probe_input(&e->probe, r);
+    if (!late)
+        train_input(&e->train, r);
     if (r->received)
         arrival_input(e, r, unreported < UNREPORTED_MAX ? unreported : 0);
 }
@@ -154,6 +186,7 @@ static void probe_results(struct estimator *e, int64_t now_us)
         if (!first && !e->app_limited && (double)bps > RAISE_MAX * (double)e->aimd.rate_bps)
             bps = (int64_t)(RAISE_MAX * (double)e->aimd.rate_bps);
         aimd_set(&e->aimd, bps, now_us);
+        e->probed = true;
     }
 }
 
@@ -167,6 +200,24 @@ static int64_t estimate_choose(struct estimator *e)
     }
     e->estimate_bps = clamp(bps, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS);
     return e->estimate_bps;
+}
+
+static bool is_clear(const struct estimator *e)
+{
+    return !e->silent && !e->aimd.draining && !e->report_overuse && e->trendline.state != TRENDLINE_OVERUSE &&
+           e->queue_us < QUIET_QUEUE_US && e->limit != ESTIMATOR_BY_LOSS && loss_share(&e->loss) < CLEAR_LOSS;
+}
+
+int64_t estimator_pace_bps(const struct estimator *e, int64_t unknown_bps, int64_t now_us)
+{
+    int64_t pace_bps = unknown_bps;
+    if (e->has_feedback && (e->silent || now_us - e->troubled_us < CLEAR_US))
+        pace_bps = 0;
+    else if (e->has_feedback && e->train.rate_bps > 0)
+        pace_bps = e->train.rate_bps;
+    else if (!e->has_feedback && e->plain_lossy)
+        pace_bps = 0;
+    return pace_bps > e->estimate_bps ? pace_bps : e->estimate_bps;
 }
 
 static void probe_decide(struct estimator *e, int64_t now_us)
@@ -213,10 +264,12 @@ int64_t estimator_update(struct estimator *e, int64_t now_us)
     probe_results(e, now_us);
     loss_update(&e->loss, e->aimd.rate_bps, in.recent_bps,
         clamp(aimd_floor_bps(&e->aimd), ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS));
+    estimate_choose(e);
+    if (!is_clear(e))
+        e->troubled_us = now_us;
     e->report_any = e->report_overuse = false;
     e->report_sent_us = INT64_MIN;
     e->report_queue_us = NEVER;
-    estimate_choose(e);
     probe_decide(e, now_us);
     return e->estimate_bps;
 }
@@ -271,12 +324,13 @@ int64_t estimator_plain_loss(struct estimator *e, uint8_t fraction_lost, int64_t
     (void)now_us;
     if (e->has_feedback)
         return e->estimate_bps;
+    e->plain_lossy = fraction_lost >= PLAIN_LOW;
     double rate = (double)e->plain_bps;
     int64_t sent_bps = estimator_rate_bps(&e->sent, ACKED_US, 0);
     if (fraction_lost < PLAIN_LOW && (double)sent_bps >= APP_LIMITED_IN * (double)e->estimate_bps)
         rate *= PLAIN_UP;
-    else if (fraction_lost > PLAIN_HIGH)
-        rate *= 1 - 0.5 * fraction_lost / 256;
+    else if (fraction_lost > PLAIN_HIGH) /* of what was sent: what never was may be far above */
+        rate = (sent_bps > 0 ? fmin(rate, (double)sent_bps) : rate) * (1 - 0.5 * fraction_lost / 256);
     e->plain_bps = clamp((int64_t)rate, ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS);
     return plain_choose(e);
 }

@@ -17,6 +17,7 @@
 #include "cc/estimator_rate.h"
 #include "cc/loss.h"
 #include "cc/probe.h"
+#include "cc/train.h"
 #include "cc/trendline.h"
 #include "cc/twcc.h"
 
@@ -39,12 +40,15 @@ struct estimator {
     struct aimd aimd;
     struct loss loss;
     struct probe probe;
+    struct train train;
     struct estimator_rate acked; /* by arrival */
     struct estimator_rate sent;
     int64_t estimate_bps;
     enum estimator_limit limit;
     bool app_limited;
-    int64_t next_check_us;   /* for that */
+    bool probed;             /* a probe raised the estimate (estimator_take_probed) */
+    int64_t next_check_us;   /* for app_limited */
+    int64_t troubled_us;     /* the path was last seen not to be clear (estimator_pace_bps) */
     int64_t rtt_us;          /* smoothed; 0: unknown */
     int64_t queue_us;        /* in queues, the least of the last report */
     int64_t newest_queue_us; /* of the newest packet that arrived */
@@ -64,6 +68,7 @@ struct estimator {
     /* clients without it */
     int64_t remb_bps;  /* 0: none came */
     int64_t plain_bps; /* bound from the loss in receiver reports */
+    bool plain_lossy;  /* the last one told of some */
 };
 
 /* start_bps is held within the limits. */
@@ -71,6 +76,11 @@ void estimator_init(struct estimator *e, int64_t start_bps, int64_t now_us);
 
 /* A packet is sent: size as given to twcc_sender_next, whose tag has to be estimator_tag. */
 void estimator_sent(struct estimator *e, uint16_t size, int64_t now_us);
+/* The same for packets that were sent from from_us to now_us, bytes in all, while there was no cluster
+ * (estimator_tag was 0): so that who sends to many need not look at each one's estimator for every packet.
+ * Call it before the results of a report, and at least each 100 ms while something is sent. */
+void estimator_sent_many(struct estimator *e, uint32_t bytes, int64_t from_us, int64_t now_us);
+
 static inline uint8_t estimator_tag(const struct estimator *e)
 {
     return probe_tag(&e->probe);
@@ -83,6 +93,22 @@ int64_t estimator_update(struct estimator *e, int64_t now_us);
 
 /* What the sender would send if it could, all layers that the viewer wants; 0: no more than it does. */
 void estimator_wanted_set(struct estimator *e, int64_t wanted_bps, int64_t now_us);
+
+/* A cluster is being sent, or is to begin at once (by estimator_probe_due). */
+static inline bool estimator_probes(const struct estimator *e)
+{
+    return e->probe.active || e->probe.queued;
+}
+
+/* Did a probe raise the estimate since the last call? */
+bool estimator_take_probed(struct estimator *e);
+
+/* The rate at which bursts may go out: never below the estimate, and unknown_bps while nothing is known. On a
+ * path that is clear (for a second no overuse, no queue, no loss to speak of) as fast as the bursts before
+ * were seen to get through (train.h). An estimate says what may go in the long run, and grows no further than
+ * what is sent bears out; how fast a single frame may go is another question. Sent at the estimate, the
+ * frames of a camera would be cut to pieces on a path that has ten times the room. */
+int64_t estimator_pace_bps(const struct estimator *e, int64_t unknown_bps, int64_t now_us);
 
 /* Bytes of a probe cluster that should go now beside what goes anyway (probe_due); 0: none. */
 int64_t estimator_probe_due(struct estimator *e, int64_t now_us);

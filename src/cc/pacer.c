@@ -78,10 +78,15 @@ void pacer_init(struct pacer *p, int64_t now_us)
     p->level = pacer_rate_bps(p) * PACER_BURST_US / 8000000;
 }
 
+int64_t pacer_input_bps(const struct pacer *p)
+{
+    return (int64_t)p->bytes_sum * 8000000 / (PACER_RATE_WINDOWS * PACER_RATE_WINDOW_US);
+}
+
 int64_t pacer_rate_bps(const struct pacer *p)
 {
-    int64_t rate_bps = (int64_t)p->bytes_sum * 8000000 / (PACER_RATE_WINDOWS * PACER_RATE_WINDOW_US);
-    rate_bps = rate_bps * 5 / 2;
+    int64_t rate_bps = pacer_input_bps(p);
+    rate_bps = (rate_bps > p->allocated_bps ? rate_bps : p->allocated_bps) * 5 / 2;
     return rate_bps > p->estimate_bps ? rate_bps : p->estimate_bps;
 }
 
@@ -178,6 +183,12 @@ struct pacer_item *pacer_take(struct pacer *p, bool audio_only, int64_t now_us)
     if (p->level <= 0)
         return NULL;
     return take_from(p, &p->queues[p->queues[PACER_RTX].count ? PACER_RTX : PACER_VIDEO]);
+}
+
+void pacer_allow(struct pacer *p, int64_t bytes, int64_t now_us)
+{
+    p->level = bytes;
+    p->refill_us = now_us;
 }
 
 /* ---- what goes without being sent ---- */

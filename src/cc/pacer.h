@@ -2,8 +2,9 @@
  * in front of it; retransmissions; video. A bucket of tokens lets out what the pace rate gives in
  * PACER_BURST_US at once, so that a frame that fits goes as it came, and a larger one in steps of that size.
  *
- * The pace rate is 2.5 times the rate of what came in during the last half second, and never below the
- * estimate: a source that stalled and then sends all it has is spread over a fifth of a second.
+ * The pace rate is 2.5 times what is allocated or, if that is more, 2.5 times the rate of what came in during
+ * the last half second, and never below what the path takes: a source that stalled and then sends all it has
+ * is spread over a fifth of a second.
  *
  * Pure: no I/O, time is an argument. Items come from a pool that many pacers share. All of one thread. */
 #ifndef CC_PACER_H
@@ -60,7 +61,8 @@ struct pacer {
     uint32_t count;       /* items in all of them */
     int64_t level;        /* tokens, bytes; below zero after the packet that used the last one */
     int64_t refill_us;    /* when tokens were last added */
-    int64_t estimate_bps; /* what the path carries */
+    int64_t estimate_bps; /* what the path takes at once (estimator_pace_bps) */
+    int64_t allocated_bps;
     /* what came in, in windows of PACER_RATE_WINDOW_US */
     int64_t window_us; /* start of the present one */
     uint32_t window;   /* where it is */
@@ -69,6 +71,15 @@ struct pacer {
 };
 
 void pacer_init(struct pacer *p, int64_t now_us);
+
+/* What was allocated to the receiver. 0: not said. */
+static inline void pacer_allocated(struct pacer *p, int64_t bps)
+{
+    p->allocated_bps = bps;
+}
+
+/* Rate of what came in during the last half second. */
+int64_t pacer_input_bps(const struct pacer *p);
 
 /* Bytes a second times eight that may go out. */
 int64_t pacer_rate_bps(const struct pacer *p);
@@ -80,6 +91,10 @@ int pacer_input(struct pacer *p, enum pacer_class class, struct pacer_item *item
 /* Of what waits, the next one that may go now; the caller's from then on. NULL: none may. With audio_only,
  * retransmissions and video stay whatever the tokens say. Order of a class is kept. */
 struct pacer_item *pacer_take(struct pacer *p, bool audio_only, int64_t now_us);
+
+/* Of what waits, bytes may go now whatever the rate, and no more: while a probe sets it. 0: none but audio.
+ */
+void pacer_allow(struct pacer *p, int64_t bytes, int64_t now_us);
 
 /* Does anything wait? Then pacer_take has to be called again, best PACER_TICK_US later: sooner would give
  * steps smaller than a burst. */

@@ -11,7 +11,8 @@
 #define STEP_IDLE          4      /* where nothing is at risk: the media alone sets the rate */
 #define FULL_SHARE         0.85   /* arrived against sent: above, the link was not full, but for jitter */
 #define NEAR_SHARE         0.95
-#define ARRIVED_SHARE      0.8 /* packets and bytes that must have arrived */
+#define ARRIVED_SHARE      0.8  /* packets and bytes that must have arrived */
+#define BURST_US           1000 /* sent within this: together */
 #define SPAN_MIN_US        1000
 #define SPAN_MAX_US        1000000
 #define FASTER_MAX         2.0 /* arrived so much faster than sent: bunched on the way, says nothing */
@@ -170,8 +171,9 @@ int64_t probe_due(struct probe *p, int64_t now_us)
         finish(p, t, now_us); /* nothing to send, it seems */
         return 0;
     }
-    int64_t due = (int64_t)((double)t->cluster.rate_bps * (double)elapsed_us / 8e6) - t->sent_bytes;
-    if (t->sent_packets == 0)
+    int64_t until_us = p->turn_us + (t->sent_packets ? elapsed_us : 0);
+    int64_t due = (int64_t)((double)t->cluster.rate_bps * (double)until_us / 8e6) - t->sent_bytes;
+    if (t->sent_packets == 0 && p->turn_us == 0)
         due = t->cluster.bytes / t->cluster.packets + 1;
     return due > 0 ? due : 0;
 }
@@ -181,7 +183,8 @@ void probe_sent(struct probe *p, uint16_t size, int64_t now_us)
     struct probe_track *t = p->active ? track_of(p, p->active) : NULL;
     if (!t)
         return;
-    t->sent_packets++;
+    if (t->sent_packets++ == 0)
+        t->begun_us = now_us;
     t->sent_bytes += size;
     bool enough = t->sent_packets >= t->cluster.packets && t->sent_bytes >= t->cluster.bytes;
     if (enough || t->sent_packets >= PROBE_PACKETS_MAX)
@@ -217,17 +220,22 @@ void probe_input(struct probe *p, const struct twcc_result *r)
         t->lost++;
         return;
     }
-    if (t->packets == 0 || r->sent_us < t->first_sent_us)
-        t->first_sent_us = r->sent_us;
-    if (t->packets == 0 || r->sent_us >= t->last_sent_us) {
+    if (t->packets == 0) {
+        t->first_sent_us = t->last_sent_us = r->sent_us;
+        t->first_recv_us = t->last_recv_us = r->recv_us;
+    }
+    if (r->sent_us - t->first_sent_us < BURST_US) {
+        t->first_bytes += r->size;
+        if (r->recv_us > t->first_recv_us)
+            t->first_recv_us = r->recv_us;
+    }
+    if (r->sent_us - t->last_sent_us >= BURST_US) {
         t->last_sent_us = r->sent_us;
-        t->last_sent_size = r->size;
+        t->last_bytes = 0;
     }
-    if (t->packets == 0 || r->recv_us < t->first_recv_us) {
-        t->first_recv_us = r->recv_us;
-        t->first_recv_size = r->size;
-    }
-    if (t->packets == 0 || r->recv_us > t->last_recv_us)
+    if (r->sent_us >= t->last_sent_us)
+        t->last_bytes += r->size;
+    if (r->recv_us > t->last_recv_us)
         t->last_recv_us = r->recv_us;
     t->packets++;
     t->bytes += r->size;
@@ -242,8 +250,8 @@ static int64_t arrived_bps(const struct probe_track *t, bool *ret_full)
     int64_t sent_us = t->last_sent_us - t->first_sent_us, recv_us = t->last_recv_us - t->first_recv_us;
     if (sent_us < SPAN_MIN_US || sent_us > SPAN_MAX_US || recv_us < SPAN_MIN_US || recv_us > SPAN_MAX_US)
         return 0;
-    double sent = (double)(t->bytes - t->last_sent_size) * 8e6 / (double)sent_us;
-    double recv = (double)(t->bytes - t->first_recv_size) * 8e6 / (double)recv_us;
+    double sent = (double)(t->bytes - t->last_bytes) * 8e6 / (double)sent_us;
+    double recv = (double)(t->bytes - t->first_bytes) * 8e6 / (double)recv_us;
     if (recv > FASTER_MAX * sent)
         return 0;
     *ret_full = recv >= FULL_SHARE * sent;

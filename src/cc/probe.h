@@ -45,7 +45,10 @@ struct probe_track {
     uint32_t packets, bytes; /* that arrived */
     uint32_t lost;
     int64_t first_sent_us, last_sent_us, first_recv_us, last_recv_us;
-    uint32_t first_recv_size, last_sent_size;
+    /* Packets of a cluster may go in bursts, a turn of the pacer each: the first burst is when the clock of
+     * the arrivals starts (first_recv_us: of its last packet), the last one when that of the sending ends
+     * (last_sent_us: of its first packet); their bytes are outside. */
+    uint32_t first_bytes, last_bytes;
 };
 
 struct probe {
@@ -54,6 +57,8 @@ struct probe {
     unsigned queued;
     uint8_t active; /* id of the cluster being sent; 0: none */
     uint8_t last_id;
+    int64_t turn_us; /* the caller's: time between two calls of probe_due, each is given what is due until the
+                        next one. 0: as often as probe_next_us says */
     int64_t wanted_bps;  /* what the sender would send if it could; 0: nothing more */
     int64_t recover_bps; /* a rate that went until just now; 0: none */
     int64_t recover_at_us;

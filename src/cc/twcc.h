@@ -106,8 +106,8 @@ struct twcc_feedback {
  * time). */
 typedef void (*twcc_status_fn)(void *arg, uint16_t seq, bool received, int32_t delta);
 
-/* Two passes over the block: everything is checked before the first call of fn (which may be NULL). 0 or
- * -EBADMSG. */
+/* Two passes over the block: everything is checked, and *ret set, before the first call of fn (which may be
+ * NULL). 0 or -EBADMSG. */
 int twcc_feedback_parse(const struct rtcp_block *b, struct twcc_feedback *ret, twcc_status_fn fn, void *arg);
 
 #endif

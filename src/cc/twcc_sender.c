@@ -33,6 +33,8 @@ uint16_t twcc_sender_next(struct twcc_sender *s, int64_t now_us, uint16_t size, 
 
 struct walk {
     struct twcc_sender *sender;
+    const struct twcc_feedback *feedback; /* known when the first status comes */
+    bool begun;
     twcc_result_fn fn;
     void *arg;
     int64_t seq;     /* extended number of the next status */
@@ -40,11 +42,25 @@ struct walk {
     int calls;
 };
 
+static void reference_input(struct twcc_sender *s, uint32_t reference)
+{
+    if (s->has_reference && s->reference < REFERENCE_MAX && s->reference > -REFERENCE_MAX)
+        s->reference += seq_diff_bits(reference, (uint32_t)s->reference, 24);
+    else
+        s->reference = reference;
+    s->has_reference = true;
+}
+
 static void status_input(void *arg, uint16_t seq, bool received, int32_t delta)
 {
-    (void)seq;
     struct walk *k = arg;
     struct twcc_sender *s = k->sender;
+    if (!k->begun) {
+        k->begun = true;
+        reference_input(s, k->feedback->reference);
+        k->seq = seq_near(s->next, seq);
+        k->recv_us = s->reference * REFERENCE_US;
+    }
     int64_t ext = k->seq++;
     if (received)
         k->recv_us += (int64_t)delta * TICK_US;
@@ -72,21 +88,7 @@ static void status_input(void *arg, uint16_t seq, bool received, int32_t delta)
 int twcc_sender_feedback(struct twcc_sender *s, const struct rtcp_block *b, twcc_result_fn fn, void *arg)
 {
     struct twcc_feedback f;
-    int r = twcc_feedback_parse(b, &f, NULL, NULL);
-    if (r < 0)
-        return r;
-    if (s->has_reference && s->reference < REFERENCE_MAX && s->reference > -REFERENCE_MAX)
-        s->reference += seq_diff_bits(f.reference, (uint32_t)s->reference, 24);
-    else
-        s->reference = f.reference;
-    s->has_reference = true;
-    struct walk k = {
-        .sender = s,
-        .fn = fn,
-        .arg = arg,
-        .seq = seq_near(s->next, f.base),
-        .recv_us = s->reference * REFERENCE_US,
-    };
-    r = twcc_feedback_parse(b, &f, status_input, &k);
+    struct walk k = {.sender = s, .feedback = &f, .fn = fn, .arg = arg};
+    int r = twcc_feedback_parse(b, &f, status_input, &k);
     return r < 0 ? r : k.calls;
 }

@@ -6,27 +6,8 @@
  * of the worker takes as many as SFU_ALLOCATE_SLICE_US allows: media come first. */
 #include <stdlib.h>
 #include <string.h>
-#include "cc/estimator.h"
 #include "net/clock.h"
 #include "sfu/internal.h"
-
-/* No path is measured yet: each carries what its limits say. */
-static int64_t congestion_estimate_bps(const struct sfu_peer *p)
-{
-    (void)p;
-    return ESTIMATOR_MAX_BPS;
-}
-
-static bool congestion_take_probed(struct sfu_peer *p)
-{
-    (void)p;
-    return false;
-}
-
-static void congestion_allocated(struct sfu_peer *p, int64_t total_bps, int64_t wanted_bps, int64_t now_us)
-{
-    (void)p, (void)total_bps, (void)wanted_bps, (void)now_us;
-}
 
 struct sfu_allocation {
     struct sfu_peer *peer;

@@ -41,9 +41,19 @@ static void put_ext(struct rtp_ext_out *exts, size_t *n, enum rtp_ext ext, const
         exts[(*n)++] = (struct rtp_ext_out){.ext = ext, .len = (uint8_t)len, .data = data};
 }
 
-static size_t compose_exts(struct compose *c, struct rtp_ext_out exts[EXTS_MAX], size_t size)
+static void count_sent(struct sfu_peer *p, bool numbered, uint16_t size)
+{
+    if (numbered)
+        p->sent.numbered = true;
+    else if (p->sent.numbered)
+        return; /* no report will speak of it */
+    congestion_sent(p, size, p->worker->send_us);
+}
+
+static size_t compose_exts(struct compose *c, struct rtp_ext_out exts[EXTS_MAX], uint16_t size)
 {
     const struct rtp_extmap *m = &c->s->section.extmap;
+    struct sfu_peer *p = c->s->peer;
     const struct rtp_packet *h = c->h;
     size_t n = 0;
     if (!c->s->acked && m->id_of[RTP_EXT_MID]) /* until the receiver's first report */
@@ -64,17 +74,18 @@ static size_t compose_exts(struct compose *c, struct rtp_ext_out exts[EXTS_MAX],
         put_ext(exts, &n, RTP_EXT_DEPENDENCY, dd, len);
     }
     if (c->s->twcc) {
-        uint16_t seq = transport_twcc_next(c->s->peer->transport, size, c->s->peer->worker->send_us);
+        uint16_t seq = transport_twcc_next(p->transport, size, p->sent.tag, p->worker->send_us);
         c->twcc[0] = (uint8_t)(seq >> 8);
         c->twcc[1] = (uint8_t)seq;
         put_ext(exts, &n, RTP_EXT_TWCC, c->twcc, 2);
     } else if (m->id_of[RTP_EXT_ABS_SEND_TIME]) {
-        uint64_t t = ((uint64_t)c->s->peer->worker->send_us << 18) / 1000000; /* 6.18 fixed-point seconds */
+        uint64_t t = ((uint64_t)p->worker->send_us << 18) / 1000000; /* 6.18 fixed-point seconds */
         c->send_time[0] = (uint8_t)(t >> 16);
         c->send_time[1] = (uint8_t)(t >> 8);
         c->send_time[2] = (uint8_t)t;
         put_ext(exts, &n, RTP_EXT_ABS_SEND_TIME, c->send_time, 3);
     }
+    count_sent(p, c->s->twcc, size);
     return n;
 }
 
@@ -204,7 +215,7 @@ static void media(struct sfu_sub *s, struct egress_slot *slot, const struct rewr
     struct rtp_ext_out exts[EXTS_MAX];
     int len = -1;
     if (compose_payload(&c, slot->payload)) {
-        size_t n = compose_exts(&c, exts, c.payload_len + RTP_HEADER_LEN + 40);
+        size_t n = compose_exts(&c, exts, egress_size(c.payload_len));
         struct rtp_fields f = {.pt = s->codecs[c.codec].pt, .marker = out->marker, .ts = out->ts};
         slot_name(s, slot, false, out->seq, &f);
         len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
@@ -237,13 +248,26 @@ static void rtx(struct sfu_sub *s, struct egress_slot *slot, const struct rewrit
         if (c.payload_len && c.payload != slot->payload + RTX_OSN_LEN)
             memcpy(slot->payload + RTX_OSN_LEN, c.payload, c.payload_len);
         rtx_write_osn(slot->payload, (uint16_t)out->seq);
-        size_t n = compose_exts(&c, exts, c.payload_len + RTP_HEADER_LEN + 40);
+        size_t n = compose_exts(&c, exts, egress_size(c.payload_len + RTX_OSN_LEN));
         struct rtp_fields f = {.pt = rtx_pt_of(s, c.h), .marker = out->marker, .ts = out->ts};
         slot_name(s, slot, true, s->rtx_seq++, &f);
         len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
     }
     slot_commit(s, slot, len, slot->payload, c.payload_len + RTX_OSN_LEN);
-    s->peer->worker->stats.rtx_out++;
+}
+
+/* Nothing but padding, under the SSRC of retransmissions: receivers count it and drop it. */
+static void padding(struct sfu_sub *s, struct egress_slot *slot, const struct rewrite_out *out)
+{
+    struct compose c = {.s = s, .out = out};
+    struct rtp_ext_out exts[EXTS_MAX];
+    struct rtp_fields f = {.pt = rtx_pt_of(s, NULL), .ts = out->ts};
+    size_t n = compose_exts(&c, exts, egress_size(SFU_PADDING_BYTES));
+    slot_name(s, slot, true, s->rtx_seq++, &f);
+    int len = rtp_write_header(slot->header, sizeof slot->header, &f, &s->section.extmap, exts, n);
+    rtp_write_padding(slot->payload, sizeof slot->payload, SFU_PADDING_BYTES);
+    slot->header[0] |= 0x20;
+    slot_commit(s, slot, len, slot->payload, SFU_PADDING_BYTES);
 }
 
 /* From here to egress_end the packets of one peer are added. A batch that has no room for all of them is sent
@@ -264,8 +288,11 @@ void egress_item(struct sfu_peer *p, struct pacer_item *item)
     struct egress_slot *slot = slot_take(item->owner, item);
     if (slot && item->kind == EGRESS_MEDIA)
         media(item->owner, slot, &item->out);
+    else if (slot && item->kind == EGRESS_PADDING)
+        padding(item->owner, slot, &item->out);
     else if (slot)
         rtx(item->owner, slot, &item->out);
+    p->worker->stats.rtx_out += slot && (item->kind == EGRESS_RTX || item->kind == EGRESS_RTX_EMPTY);
     pacer_item_put(&p->worker->items, item);
 }
 
@@ -328,6 +355,9 @@ void egress_end(struct sfu_peer *p)
     if (e->n > e->first + 1)
         equalise(p->worker, e->first, e->n);
     e->first = e->n;
+    const struct congestion_sent *sent = &p->sent;
+    if (sent->bytes && (!sent->state || p->worker->send_us - sent->from_us >= SFU_SENT_US))
+        congestion_sent_tell(p, p->worker->send_us);
 }
 
 /* ---- out ---- */

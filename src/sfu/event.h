@@ -70,6 +70,7 @@ struct sfu_event {
             float loss; /* 0 to 1, worst direction, lately */
             uint32_t rtt_ms, jitter_ms;
             uint64_t bytes_in, bytes_out;
+            uint64_t estimate_bps; /* what the path to it carries; 0: nothing was sent yet */
         } quality;
         struct {
             enum payload_codec codec;

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/ring.h"
 #include "base/table.h"
+#include "cc/estimator.h"
 #include "cc/pacer.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
@@ -186,6 +187,7 @@ struct sfu_sub {
      * are dated later than they came */
     uint32_t own_peer, slot_epoch, slot_ptime;
     int64_t slot_lead_us;
+    uint32_t reported; /* highest number that a receiver report spoke of */
     char cname[33];
     /* what the viewer wants, and what it gets of the bandwidth (allocation.c) */
     struct allocate_sub wish;
@@ -229,6 +231,18 @@ struct ufrag_ref {
     struct sfu_peer *peer;
 };
 
+struct congestion; /* congestion.c */
+
+/* All that the send path touches of congestion control, so that it needs one cache line of it. */
+struct congestion_sent {
+    struct congestion *state; /* NULL: nothing was sent yet */
+    int64_t from_us;          /* the first of */
+    uint32_t bytes;           /* sent since the estimator was told last; 0: none */
+    uint8_t tag;              /* of packets sent now: the probe cluster; 0: none */
+    bool probing;             /* a cluster is being sent, or is to begin with the next turn */
+    bool numbered;            /* packets with transport-wide numbers are sent */
+};
+
 struct sfu_peer {
     UT_hash_handle hh; /* worker->peers */
     uint32_t id;
@@ -240,6 +254,7 @@ struct sfu_peer {
     struct sfu_sub *subs;
     struct wheel_timer timer;
     struct pacer pacer;
+    struct congestion_sent sent;
     struct list ready; /* in worker->ready */
     struct list paced; /* in worker->paced: what waits but for audio waits for the worker's next turn */
     struct udp_destination destination;
@@ -311,7 +326,7 @@ struct worker_mail {
 };
 
 /* What an item of the pacer is. */
-enum egress_kind { EGRESS_MEDIA, EGRESS_RTX, EGRESS_RTX_EMPTY };
+enum egress_kind { EGRESS_MEDIA, EGRESS_RTX, EGRESS_RTX_EMPTY, EGRESS_PROBE, EGRESS_PADDING };
 
 struct egress_slot {
     struct sfu_sub *sub;
@@ -571,14 +586,54 @@ void release_all(struct sfu_worker *w);
 void release_tick(struct sfu_worker *w);
 void release_forget_sub(struct sfu_sub *s);
 void release_forget_peer(struct sfu_peer *p);
+void release_turns(struct sfu_peer *p);
 
 /* ---- egress.c ---- */
+/* Bytes on the wire of a packet with so much payload, about: as pacer, estimate and allocation count them. */
+static inline uint16_t egress_size(size_t payload_len)
+{
+    return (uint16_t)(payload_len + RTP_HEADER_LEN + SFU_PACKET_OVERHEAD);
+}
 bool egress_accepts(const struct sfu_sub *s, struct packet *pkt);
 void egress_begin(struct sfu_peer *p);
 void egress_item(struct sfu_peer *p, struct pacer_item *item);
 void egress_end(struct sfu_peer *p);
 bool egress_stored(struct sfu_sub *s, struct stored *st);
 void egress_flush(struct sfu_worker *w);
+
+/* ---- congestion.c ---- */
+
+/* What the path to this peer carries, bit/s on the wire (egress_size); a guess until something was sent. */
+int64_t congestion_estimate_bps(const struct sfu_peer *p);
+/* Did a probe raise that since the last call? */
+bool congestion_take_probed(struct sfu_peer *p);
+/* What was allocated to the peer: total_bps in all, and wanted_bps, the total that is worth probing for (0:
+ * none above the first, and nothing is probed). */
+void congestion_allocated(struct sfu_peer *p, int64_t total_bps, int64_t wanted_bps, int64_t now_us);
+
+void congestion_forget(struct sfu_peer *p);
+void congestion_result(struct sfu_peer *p, const struct twcc_result *r);
+void congestion_feedback(struct sfu_peer *p, int64_t now_us); /* after the results of a datagram */
+void congestion_remb(struct sfu_peer *p, uint64_t bps, int64_t now_us);
+void congestion_loss(struct sfu_peer *p, uint8_t fraction_lost, int64_t now_us);
+int64_t congestion_next_timeout(const struct sfu_peer *p);
+void congestion_timeout(struct sfu_peer *p, int64_t now_us);
+void congestion_sent_probe(struct sfu_peer *p, uint16_t size, int64_t now_us);
+void congestion_sent_tell(struct sfu_peer *p, int64_t now_us);
+void congestion_turn_begin(struct sfu_peer *p, int64_t now_us);
+void congestion_turn_end(struct sfu_peer *p, int64_t now_us);
+
+/* A packet of size bytes goes out. */
+static inline void congestion_sent(struct sfu_peer *p, uint16_t size, int64_t now_us)
+{
+    if (p->sent.tag) {
+        congestion_sent_probe(p, size, now_us);
+        return;
+    }
+    if (!p->sent.bytes)
+        p->sent.from_us = now_us;
+    p->sent.bytes += size;
+}
 
 /* ---- rtcp.c ---- */
 void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now_us);

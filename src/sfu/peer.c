@@ -58,6 +58,11 @@ static void on_rtp(void *arg, struct packet *pkt, int64_t now_us)
     ingest_rtp(arg, pkt, now_us);
 }
 
+static void on_sent_result(void *arg, const struct twcc_result *r)
+{
+    congestion_result(arg, r);
+}
+
 static void on_rtcp(void *arg, const uint8_t *data, size_t len, int64_t now_us)
 {
     rtcp_input(arg, data, len, now_us);
@@ -93,6 +98,7 @@ static const struct transport_ops callbacks = {
     .send = on_send,
     .state = on_state,
     .rtp = on_rtp,
+    .sent_result = on_sent_result,
     .rtcp = on_rtcp,
     .data = on_data,
     .path = on_path,
@@ -114,11 +120,14 @@ static void on_timer(struct wheel_timer *t, int64_t now_us)
     p->worker->now_us = now_us;
     transport_timeout(p->transport, now_us);
     rtcp_nacks(p, now_us);
+    congestion_timeout(p, now_us);
     if (now_us >= p->report_us)
         rtcp_reports(p, now_us);
     int64_t next = transport_next_timeout(p->transport);
     int64_t rtcp = rtcp_next_timeout(p);
-    peer_arm(p, rtcp < next ? rtcp : next);
+    int64_t congestion = congestion_next_timeout(p);
+    next = rtcp < next ? rtcp : next;
+    peer_arm(p, congestion < next ? congestion : next);
 }
 
 /* ---- commands ---- */
@@ -221,6 +230,7 @@ void peer_remove(struct sfu_peer *p, bool say_goodbye)
     struct sfu_event e = {.type = SFU_EVENT_PEER_REMOVED, .peer = p->id};
     sfu_emit(w, &e);
     transport_free(p->transport);
+    congestion_forget(p);
     huge_free(p, sizeof *p);
 }
 

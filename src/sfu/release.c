@@ -10,8 +10,7 @@
 #include "net/clock.h"
 #include "sfu/internal.h"
 
-#define SIZE_BESIDE (RTP_HEADER_LEN + 40) /* bytes of a packet beside its payload, about */
-#define ENOUGH      16 /* packets of a track that make a good run: no use to wait for more */
+#define ENOUGH 16 /* packets of a track that make a good run: no use to wait for more */
 
 static void release_peer(struct sfu_peer *p);
 
@@ -248,7 +247,7 @@ static bool queue(struct sfu_sub *s, enum pacer_class class, enum egress_kind ki
     item->out = *out;
     item->kind = (uint8_t)kind;
     size_t payload_len = pkt ? meta_of(pkt)->rtp.payload_len : 0;
-    item->size = (uint16_t)(payload_len + redundancy_bytes(s, payload_len) + SIZE_BESIDE);
+    item->size = egress_size(payload_len + redundancy_bytes(s, payload_len));
     if (pacer_input(&s->peer->pacer, class, item, w->now_us)) {
         pacer_item_put(&w->items, item);
         return false;
@@ -296,17 +295,30 @@ static void release_peer(struct sfu_peer *p)
     struct sfu_worker *w = p->worker;
     bool held = !list_empty(&p->paced);
     struct pacer_item *item;
+    bool probes = p->sent.probing && !held;
     list_del(&p->ready);
     egress_begin(p);
+    if (probes)
+        congestion_turn_begin(p, w->send_us);
     while ((item = pacer_take(&p->pacer, held, w->now_us)))
         egress_item(p, item);
+    if (probes)
+        congestion_turn_end(p, w->send_us);
     egress_end(p);
-    if (held || !pacer_waits(&p->pacer))
+    bool waits = pacer_waits(&p->pacer);
+    if (held || (!waits && !p->sent.probing))
         return;
     relieve(p);
-    w->stats.paced++;
-    list_add_tail(&w->paced, &p->paced);
-    turn_comes(w, &w->pace_timer, PACER_TICK_US);
+    w->stats.paced += waits;
+    release_turns(p);
+}
+
+/* The peer has a turn next time: something waits, or a cluster of probes is being sent. */
+void release_turns(struct sfu_peer *p)
+{
+    if (list_empty(&p->paced))
+        list_add_tail(&p->worker->paced, &p->paced);
+    turn_comes(p->worker, &p->worker->pace_timer, PACER_TICK_US);
 }
 
 /* Sends what may go by now: at the end of each round. */

@@ -53,15 +53,33 @@ static void note_rtt(struct sfu_peer *p, int64_t rtt_us)
     p->rtt_us = p->rtt_us ? p->rtt_us + (rtt_us - p->rtt_us) / 8 : rtt_us;
 }
 
+/* Loss of all streams together, by the packets that each report is about. */
+struct loss_sum {
+    uint64_t expected, lost_256;
+};
+
+static void loss_add(struct loss_sum *sum, struct sfu_sub *s, const struct rtcp_report *r)
+{
+    int32_t expected = (int32_t)(r->highest_seq - s->reported);
+    bool known = s->reported != 0;
+    s->reported = r->highest_seq;
+    if (!known || expected <= 0 || expected > UINT16_MAX)
+        return;
+    sum->expected += (uint32_t)expected;
+    sum->lost_256 += (uint64_t)(uint32_t)expected * r->fraction_lost;
+}
+
 static void on_reports(struct sfu_peer *p, struct cursor *reports, int64_t now_us)
 {
     struct rtcp_report r;
+    struct loss_sum sum = {0};
     while (rtcp_report_next(reports, &r)) {
         struct sfu_sub *s = sub_of(p, r.ssrc);
         if (!s)
             continue;
         s->acked = true;
         redundancy_report(s, &r, now_us);
+        loss_add(&sum, s, &r);
         note_rtt(p, sender_stats_report(&s->stats, &r, now_us));
         float loss = (float)r.fraction_lost / 256;
         p->loss_down = loss > p->loss_down ? loss : p->loss_down;
@@ -69,6 +87,17 @@ static void on_reports(struct sfu_peer *p, struct cursor *reports, int64_t now_u
         uint32_t jitter_ms = hz ? (uint32_t)((uint64_t)r.jitter * 1000 / hz) : 0;
         p->jitter_ms = jitter_ms > p->jitter_ms ? jitter_ms : p->jitter_ms;
     }
+    if (sum.expected)
+        congestion_loss(p, (uint8_t)(sum.lost_256 / sum.expected), now_us);
+}
+
+static void on_remb(struct sfu_peer *p, const struct rtcp_block *b, int64_t now_us)
+{
+    uint64_t bps;
+    uint32_t ssrc;
+    size_t count;
+    if (rtcp_remb_parse(b, &bps, &ssrc, 1, &count) == 0)
+        congestion_remb(p, bps, now_us);
 }
 
 /* ---- what publishers say ---- */
@@ -118,6 +147,7 @@ void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now
     struct cursor reports;
     struct rtcp_sr sr;
     uint32_t sender, media;
+    congestion_feedback(p, now_us);
     while (rtcp_next(&c, &b) > 0) {
         if (b.type == RTCP_SR && rtcp_sr_parse(&b, &sr, &reports) == 0) {
             on_sender_report(p, &sr, now_us);
@@ -136,6 +166,8 @@ void rtcp_input(struct sfu_peer *p, const uint8_t *data, size_t len, int64_t now
             on_key_frame(p, media, now_us);
         } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_FIR)) {
             rtcp_fir_parse(&b, on_fir, &ctx);
+        } else if (rtcp_is_feedback(&b, RTCP_PSFB, RTCP_FMT_AFB)) {
+            on_remb(p, &b, now_us);
         }
     }
 }
@@ -289,6 +321,7 @@ static void tell_quality(struct sfu_peer *p, int64_t now_us)
     e.quality.jitter_ms = p->jitter_ms;
     e.quality.bytes_in = p->bytes_in;
     e.quality.bytes_out = p->bytes_out;
+    e.quality.estimate_bps = p->sent.state ? (uint64_t)congestion_estimate_bps(p) : 0;
     p->loss_up = p->loss_down = 0;
     p->jitter_ms = 0;
     sfu_emit(p->worker, &e);

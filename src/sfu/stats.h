@@ -24,6 +24,7 @@
     X(rtx_out, "retransmissions sent")                                                                       \
     X(rtx_copies, "retransmissions that were sent as two copies at once")                                    \
     X(rtx_refused, "retransmissions not sent: budget used up, or packet gone")                               \
+    X(probe_out, "packets sent to find out what a path carries: repeated, or padding")                       \
     X(nack_out, "packets asked for again")                                                                   \
     X(nack_in, "packets that receivers asked for again")                                                     \
     X(nack_repeated, "of them, sent again less than a round trip ago: not repeated")                         \

@@ -398,17 +398,21 @@ static void count_result(void *arg, const struct twcc_result *r)
         t->stats.sent_reported++;
     else
         t->stats.sent_lost++;
+    if (t->ops->sent_result)
+        t->ops->sent_result(t->arg, r);
 }
 
 static void take_feedback(struct transport *t, const uint8_t *data, size_t len)
 {
     struct cursor c = cursor_of(data, len);
     struct rtcp_block b;
-    int more;
-    while ((more = rtcp_next(&c, &b)) > 0)
-        if (rtcp_is_feedback(&b, RTCP_RTPFB, RTCP_FMT_TWCC) && t->sent &&
-            twcc_sender_feedback(&t->sender, &b, count_result, t) < 0)
+    int more, blocks = 0;
+    while ((more = rtcp_next(&c, &b)) > 0) {
+        if (!t->sent || !rtcp_is_feedback(&b, RTCP_RTPFB, RTCP_FMT_TWCC))
+            continue;
+        if (++blocks > TWCC_BLOCKS_MAX || twcc_sender_feedback(&t->sender, &b, count_result, t) < 0)
             t->stats.feedback_bad++;
+    }
     if (more < 0)
         t->stats.rtcp_malformed++;
 }
@@ -489,7 +493,7 @@ struct srtp_tx *transport_tx(struct transport *t)
     return t->tx;
 }
 
-uint16_t transport_twcc_next(struct transport *t, size_t size, int64_t now_us)
+uint16_t transport_twcc_next(struct transport *t, size_t size, uint8_t tag, int64_t now_us)
 {
     if (!t->sent) {
         t->sent = huge_alloc(TWCC_SLOTS * sizeof *t->sent);
@@ -499,7 +503,7 @@ uint16_t transport_twcc_next(struct transport *t, size_t size, int64_t now_us)
             return 0;
         }
     }
-    return twcc_sender_next(&t->sender, now_us, (uint16_t)size, 0);
+    return twcc_sender_next(&t->sender, now_us, (uint16_t)size, tag);
 }
 
 void transport_prefetch(const struct transport *t)

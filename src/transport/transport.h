@@ -42,6 +42,9 @@ struct transport_ops {
     /* An authenticated RTP packet, decrypted in place and parsed into rtp_of(p). The packet stays the
      * caller's of transport_rtp. */
     void (*rtp)(void *arg, struct packet *p, int64_t now_us);
+    /* What the peer's transport-wide feedback says about one packet numbered by transport_twcc_next: before
+     * rtcp is called for the datagram that it stood in. NULL: counted in the statistics, nothing else. */
+    void (*sent_result)(void *arg, const struct twcc_result *r);
     /* An authenticated RTCP datagram. Transport-wide feedback inside was taken already. */
     void (*rtcp)(void *arg, const uint8_t *data, size_t len, int64_t now_us);
     /* A DTLS application record: an SCTP packet. */
@@ -98,8 +101,9 @@ const struct path *transport_path(const struct transport *t);
 /* The SRTP context for outgoing jobs; NULL until DTLS is established. */
 struct srtp_tx *transport_tx(struct transport *t);
 
-/* The next transport-wide number, for a packet of size bytes that is sent now. */
-uint16_t transport_twcc_next(struct transport *t, size_t size, int64_t now_us);
+/* The next transport-wide number, for a packet of size bytes that is sent now. size and tag come back in its
+ * result. */
+uint16_t transport_twcc_next(struct transport *t, size_t size, uint8_t tag, int64_t now_us);
 
 /* Protects and sends an RTCP compound of len bytes. 0, -ENOTCONN, or an error of srtp_tx_rtcp. */
 int transport_rtcp_send(struct transport *t, const uint8_t *data, size_t len);

@@ -468,7 +468,7 @@ struct net_view *net_viewer_watch(struct net_viewer *v, struct net_sender *s, bo
 int64_t net_viewer_estimate(const struct net_viewer *v)
 {
     const struct sfu_peer *p = net_sfu_peer(v->peer);
-    return p ? p->pacer.estimate_bps : 0;
+    return p ? congestion_estimate_bps(p) : 0;
 }
 
 /* ---- figures ---- */

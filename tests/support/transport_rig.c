@@ -181,6 +181,13 @@ static void on_rtcp(void *arg, const uint8_t *data, size_t len, int64_t now_us)
         r->on_rtcp(r->arg, data, len);
 }
 
+static void on_sent_result(void *arg, const struct twcc_result *result)
+{
+    struct transport_rig *r = arg;
+    if (r->on_sent_result)
+        r->on_sent_result(r->arg, result);
+}
+
 static void on_data(void *arg, const uint8_t *data, size_t len)
 {
     struct transport_rig *r = arg;
@@ -192,6 +199,7 @@ static const struct transport_ops server_ops = {
     .send = on_send,
     .state = on_state,
     .rtp = on_rtp,
+    .sent_result = on_sent_result,
     .rtcp = on_rtcp,
     .data = on_data,
     .path = on_path,

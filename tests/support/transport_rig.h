@@ -41,6 +41,7 @@ struct transport_rig {
     void (*tap)(void *arg, bool to_server, const uint8_t *data, size_t len); /* all that is sent */
     void (*on_rtp)(void *arg, struct packet *p);
     void (*on_rtcp)(void *arg, const uint8_t *data, size_t len);
+    void (*on_sent_result)(void *arg, const struct twcc_result *r);
     void (*on_data)(void *arg, const uint8_t *data, size_t len);
     void (*on_client_rtp)(void *arg, const uint8_t *data, size_t len, const struct rtp_packet *h);
     void (*on_client_rtcp)(void *arg, const uint8_t *data, size_t len);

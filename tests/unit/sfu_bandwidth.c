@@ -148,8 +148,8 @@ static void layers_follow_the_bandwidth(void **state)
 {
     (void)state;
     open_scene(1, &net_sender_720p);
-    assert_true(until_forwarded(cams[0], 2, 2) < 0.3); /* nothing is short: at once to the top */
-    assert_int_equal(senders[0]->plis, 1);             /* with no other layer before it */
+    assert_true(until_forwarded(cams[0], 2, 2) < 1); /* as soon as a probe has shown that the path takes it */
+    assert_true(senders[0]->plis <= 2);              /* with one layer before it */
     for_s(4);
     assert_int_equal(got(cams[0])->why, ALLOCATE_TOP);
     assert_in_range(got(cams[0])->cost_bps, 1500000, 2100000);

@@ -347,6 +347,36 @@ static void client_reports(void)
     }
 }
 
+static uint64_t results_received, results_lost;
+
+/* Tag and size come back as they were given. */
+static void on_sent_result(void *arg, const struct twcc_result *r)
+{
+    (void)arg;
+    assert_int_equal(r->tag, (uint8_t)(r->seq % 7));
+    assert_int_equal(r->size, 200 + r->seq % 100);
+    assert_true(r->sent_us < virtual_now_us);
+    results_received += r->received;
+    results_lost += !r->received;
+}
+
+/* Reports of which each costs thousands of steps, as many as fit into a datagram: only the first ones are
+ * read. */
+static void reports_of_one_datagram_are_few(uint64_t bad)
+{
+    uint8_t buf[1200];
+    struct writer w = writer_of(buf, sizeof buf);
+    int count = 0;
+    for (; w.cap - w.len >= 24; count++) {
+        uint8_t block[24] = {0x80 | RTCP_FMT_TWCC, RTCP_RTPFB, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0x1f, 0xff,
+            0, 0, 1, 0, 0x1f, 0xff}; /* 8,191 times "did not arrive" */
+        writer_bytes(&w, block, sizeof block);
+    }
+    rtc_client_rtcp(&rig.client, buf, w.len);
+    rig_run(&rig, RIG_SECOND, NULL);
+    assert_int_equal(rig_stats(&rig).feedback_bad, bad + (uint64_t)(count - TWCC_BLOCKS_MAX));
+}
+
 static void reports_of_the_receiver_are_read(void **state)
 {
     uint64_t lost = 0;
@@ -355,8 +385,10 @@ static void reports_of_the_receiver_are_read(void **state)
     twcc_recorder_init(&recorder);
     assert_int_equal(rtp_extmap_set(&rig.client.extmap, TWCC_ID, RTP_EXT_TWCC), 0);
     rig.on_client_rtp = on_client_numbered;
+    rig.on_sent_result = on_sent_result;
+    results_received = results_lost = 0;
     for (unsigned i = 0; i < 3000; i++) {
-        uint16_t number = transport_twcc_next(rig.server, 200, virtual_now_us);
+        uint16_t number = transport_twcc_next(rig.server, 200 + i % 100, (uint8_t)(i % 7), virtual_now_us);
         assert_int_equal(number, i);
         uint8_t value[2] = {(uint8_t)(number >> 8), (uint8_t)number}, payload[200] = {0};
         struct rtp_ext_out ext = {.ext = RTP_EXT_TWCC, .len = 2, .data = value};
@@ -378,12 +410,15 @@ static void reports_of_the_receiver_are_read(void **state)
     assert_int_equal(s.sent_reported, 3000 - lost);
     assert_int_equal(s.sent_lost, lost);
     assert_int_equal(s.feedback_bad, 0);
+    assert_int_equal(results_received, 3000 - lost);
+    assert_int_equal(results_lost, lost);
 
     uint8_t bad[24] = {
         0x80 | RTCP_FMT_TWCC, RTCP_RTPFB, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0xff, 0xff, 0, 0, 1, 0};
     rtc_client_rtcp(&rig.client, bad, sizeof bad); /* 65,535 statuses, and no room for them */
     rig_run(&rig, RIG_SECOND, NULL);
     assert_int_equal(rig_stats(&rig).feedback_bad, 1);
+    reports_of_one_datagram_are_few(1);
     rig_done(&rig);
 }
 
