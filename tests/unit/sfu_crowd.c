@@ -81,7 +81,8 @@ static void subscribe(const struct sfu_peer *p, uint32_t track)
 /* All layers of all tracks send for a second. */
 static void send_a_second(const uint32_t *tracks, unsigned n)
 {
-    static const size_t bytes[] = {2000, 5600, 21000};
+    static const size_t bytes[] = {
+        500, 1000, 2500}; /* 40, 80 and 200 kbit/s: any path is taken to carry them */
     for (int i = 0; i < 10; i++) {
         worker->now_us += 100000;
         for (unsigned k = 0; k < n; k++) {
@@ -139,7 +140,7 @@ static void crowd_open(unsigned videos)
     send_a_second(tracks, videos);
     for (unsigned i = 0; i < PEOPLE; i++) {
         people[i] = peer_add();
-        people[i]->capacity_bps = 200000 * videos + 200000; /* something is short for everybody */
+        people[i]->capacity_bps = 60000 * videos + 40000; /* something is short for everybody */
         for (unsigned k = 0; k < videos; k++)
             subscribe(people[i], tracks[k]);
     }
@@ -213,7 +214,7 @@ static void who_has_all_it_wants_costs_little(void **state)
     }
     assert_true(looked_at <= 2 * PEOPLE); /* at first for the key frames, then for none */
     for (unsigned i = 0; i < PEOPLE; i++)
-        people[i]->capacity_bps = 100000;
+        people[i]->capacity_bps = 60000;
     worker->now_us += SFU_TICK_US;
     allocation_tick(worker, worker->now_us);
     assert_int_equal(waiting(), PEOPLE); /* what became short is seen with the next tick */
