@@ -1,4 +1,4 @@
-// link: base net rtp
+// link: base net rtp cc
 /* The steps of a packet's way, each alone; micro_srtp.c has encryption. */
 #include <errno.h>
 #include <pthread.h>
@@ -10,6 +10,7 @@
 #include "base/packet.h"
 #include "base/rand.h"
 #include "base/ring.h"
+#include "cc/estimator.h"
 #include "measure/allocations.h"
 #include "measure/rows.h"
 #include "measure/server.h"
@@ -104,6 +105,56 @@ static void rewrite(uint64_t count)
         sum += out.seq;
     }
     sink = sum;
+}
+
+/* ---- what receivers report ---- */
+
+#define REPORTED        20 /* packets a report: four frames of 1.5 Mbit/s */
+#define REPORT_US       128000
+#define REPORT_SLOTS    2048
+#define REPORT_MAX      64
+#define REPORT_FRAME_US (REPORT_US / 4)
+
+/* A report that all arrived, each frame within a millisecond. */
+static size_t report_write(uint8_t buf[REPORT_MAX], uint64_t number)
+{
+    struct writer w = writer_of(buf, REPORT_MAX);
+    size_t at = rtcp_begin(&w, RTCP_RTPFB, RTCP_FMT_TWCC);
+    writer_u32(&w, 1);
+    writer_u32(&w, 2);
+    writer_u16(&w, (uint16_t)(number * REPORTED));
+    writer_u16(&w, REPORTED);
+    writer_u24(&w, (uint32_t)(number * (REPORT_US / 64000)) & 0xffffff);
+    writer_u8(&w, (uint8_t)number);
+    writer_u16(&w, 0x2000 | REPORTED);
+    for (int i = 0; i < REPORTED; i++)
+        writer_u8(&w, i % 5 ? 1 : i ? 124 : 0); /* of 250 us */
+    writer_zero(&w, 2);
+    rtcp_end(&w, at);
+    return w.len;
+}
+
+/* Its packets are numbered, and the report of them is written, read and acted on. */
+static void reports(uint64_t count)
+{
+    static struct twcc_sent slots[REPORT_SLOTS];
+    static struct twcc_sender sender;
+    static struct estimator e;
+    uint8_t buf[REPORT_MAX];
+    if (twcc_sender_init(&sender, slots, REPORT_SLOTS))
+        bench_fail("packets cannot be numbered");
+    estimator_init(&e, 1000000, 0);
+    for (uint64_t i = 0; i < count; i++) {
+        int64_t now_us = (int64_t)i * REPORT_US;
+        for (int k = 0; k < REPORTED; k++)
+            twcc_sender_next(&sender, now_us + k / 5 * REPORT_FRAME_US, 1200, 0);
+        estimator_sent_many(&e, REPORTED * 1200, now_us, now_us + REPORT_US);
+        struct cursor c = cursor_of(buf, report_write(buf, i));
+        struct rtcp_block b;
+        if (rtcp_next(&c, &b) != 1 || twcc_sender_feedback(&sender, &b, estimator_result, &e) != REPORTED)
+            bench_fail("a report cannot be read");
+        sink = (uint64_t)estimator_update(&e, now_us + REPORT_US + 20000);
+    }
 }
 
 /* ---- memory, and between threads ---- */
@@ -211,6 +262,7 @@ int main(void)
     step("rtp_parse, three extensions", parse, 1000000);
     step("rewrite_packet", rewrite, 1000000);
     step("rtp_write_header, one extension", write_header, 1000000);
+    step("a report on 20 packets: numbered, read, estimated", reports, 20000);
     step("packet_get and packet_unref", packets, 1000000);
     step("packet_ref and packet_unref", references, 1000000);
     step("ring_push and ring_pop, one thread", ring_alone, 1000000);
