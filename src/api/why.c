@@ -114,10 +114,10 @@ static json_t *bandwidth_json(const struct participant *p)
     struct sfu_peer_allocated a;
     if (!participant_allocated(p, &a))
         return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "estimate_bps", (json_int_t)a.estimate_bps,
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "estimate_bps", (json_int_t)a.estimate_bps,
         "limit_bps", (json_int_t)a.limit_bps, "allocated_bps", (json_int_t)a.total_bps, "audio_bps",
         (json_int_t)a.audio_bps, "wanted_bps", (json_int_t)a.wanted_bps, "next_bps", (json_int_t)a.next_bps,
-        "paused", (json_int_t)a.paused);
+        "paused", (json_int_t)a.paused, "probing", a.probing);
 }
 
 static void why(void *arg, struct http_request *req)

@@ -422,7 +422,7 @@ static void tell_peer(struct sfu_allocation *a, const struct allocate_input *in,
     const struct sfu_peer_allocated *told = &a->told.peer_allocated;
     bool drifts = now_us - a->told_us >= SFU_ALLOCATED_US && (differs(in->estimate_bps, told->estimate_bps) ||
                                                                  differs(a->run.total_bps, told->total_bps));
-    if (a->told_us && !drifts && a->run.paused == told->paused)
+    if (a->told_us && !drifts && a->run.paused == told->paused && a->peer->sent.probing == told->probing)
         return;
     a->told_us = now_us;
     e.peer_allocated.estimate_bps = in->estimate_bps;
@@ -432,6 +432,7 @@ static void tell_peer(struct sfu_allocation *a, const struct allocate_input *in,
     e.peer_allocated.wanted_bps = a->run.wanted_bps;
     e.peer_allocated.next_bps = a->run.next_bps;
     e.peer_allocated.paused = a->run.paused;
+    e.peer_allocated.probing = a->peer->sent.probing;
     a->told = e;
     sfu_emit(a->peer->worker, &e);
 }

@@ -53,6 +53,7 @@ struct sfu_peer_allocated {
     int64_t wanted_bps;   /* all that viewers want, with room to spare; 0: it goes already */
     int64_t next_bps;     /* the same for the cheapest step more; 0: none waits */
     uint32_t paused;      /* videos, for want of bandwidth */
+    bool probing;         /* more than estimate_bps is being tried */
 };
 
 struct sfu_event {
