@@ -252,9 +252,11 @@
 #define SFU_RTX_RTT_US       50000 /* the round trip until it is known */
 #define SFU_RTX_AGAIN_US     5000  /* nor sooner than this, on whatever path */
 #define SFU_RTX_SHARE        3 /* of what is sent to a peer a third may be repetitions: 30 % loss is mended */
-#define SFU_RTX_BYTES        64000    /* a second, of a peer that is sent next to nothing: a key frame */
-#define SFU_NACKED_MAX       10000    /* numbers of one peer looked at in a second: 0.5 ms of work */
-#define SFU_RTT_MAX_US       10000000 /* what looks longer is a broken report */
+#define SFU_RTX_KEY_PACKETS                                                                                  \
+    64 /* numbers that a layer began with are sent again once whatever the budget: a key frame */
+#define SFU_RTX_BYTES  64000    /* a second, of a peer that is sent next to nothing: a key frame */
+#define SFU_NACKED_MAX 10000    /* numbers of one peer looked at in a second: 0.5 ms of work */
+#define SFU_RTT_MAX_US 10000000 /* what looks longer is a broken report */
 #define SFU_HANDSHAKE_US                                                                                     \
     1000 /* spent on handshakes between two looks at the socket: two or three flights                        \
           */

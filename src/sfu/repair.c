@@ -85,16 +85,20 @@ static enum answer answer_stored(struct sfu_sub *s, uint16_t seq, int64_t now_us
     return ANSWERED;
 }
 
-/* Dropped here; or older than the key frame that the present layer began with, which no decoder needs: after
- * a switch down, when most was lost, it would fill what the path has left. */
+/* Older than the key frame that the present layer began with: no decoder needs it. After a switch down, when
+ * most was lost, it would fill what the path has left, and take the place of the key frame. */
+static bool is_stale(const struct sfu_sub *s, const struct rewrite_origin *o)
+{
+    return s->kind == KIND_VIDEO && o->seq < rewrite_begin(&s->rewrite);
+}
+
 static bool never_comes(const struct sfu_sub *s, const struct rewrite_origin *o)
 {
-    if (s->kind == KIND_VIDEO && o->seq < rewrite_begin(&s->rewrite))
-        return true;
     return o->state == REWRITE_FILTERED || (o->seq >= s->dropped_from && o->seq < s->dropped_end);
 }
 
-static bool send_again(struct sfu_sub *s, const struct rewrite_origin *o, int64_t now_us)
+/* free_of_charge: the budget is not asked. */
+static bool send_again(struct sfu_sub *s, const struct rewrite_origin *o, bool free_of_charge, int64_t now_us)
 {
     struct rewrite_out out = {.seq = o->seq, .ts = s->rewrite.last_ts};
     if (never_comes(s, o))
@@ -102,13 +106,20 @@ static bool send_again(struct sfu_sub *s, const struct rewrite_origin *o, int64_
     const struct sfu_stream *stream = o->source < SFU_RIDS_MAX ? s->track->streams[o->source] : NULL;
     struct packet *pkt = stream ? history_get(&stream->history, o->src_seq, now_us) : NULL;
     return pkt && rewrite_again(&s->rewrite, o, &meta_of(pkt)->rtp, &out) == 0 &&
-           budget_take(s->peer, pkt->len, now_us) && release_rtx(s, pkt, &out);
+           (free_of_charge || budget_take(s->peer, pkt->len, now_us)) && release_rtx(s, pkt, &out);
+}
+
+/* Of the key frame that the present layer began with: without it nothing is shown, and it begins where the
+ * path is at its worst. */
+static bool begins(const struct sfu_sub *s, const struct rewrite_origin *o)
+{
+    return s->kind == KIND_VIDEO && o->seq - rewrite_begin(&s->rewrite) < SFU_RTX_KEY_PACKETS;
 }
 
 static enum answer answer_rtx(struct sfu_sub *s, uint16_t seq, int64_t now_us)
 {
     struct rewrite_origin origin;
-    if (!s->rtx_ssrc || rewrite_find(&s->rewrite, seq, &origin))
+    if (!s->rtx_ssrc || rewrite_find(&s->rewrite, seq, &origin) || is_stale(s, &origin))
         return REFUSED;
     uint32_t now_ms = (uint32_t)(now_us / 1000);
     struct repair_slot *notes = notes_on(s, seq, now_ms);
@@ -116,11 +127,11 @@ static enum answer answer_rtx(struct sfu_sub *s, uint16_t seq, int64_t now_us)
         return REFUSED;
     if (notes->times && now_ms - notes->at_ms < (uint32_t)(again_after_us(s->peer) / 1000))
         return REPEATED;
-    if (!send_again(s, &origin, now_us))
+    if (!send_again(s, &origin, !notes->times && begins(s, &origin), now_us))
         return REFUSED;
     /* The second time as two copies: where one in ten is lost, a third request would come too late for one
      * frame in fifty. Two copies cost one packet in a hundred there, and less on better paths. */
-    if (notes->times == 1 && send_again(s, &origin, now_us)) {
+    if (notes->times == 1 && send_again(s, &origin, false, now_us)) {
         s->peer->worker->stats.rtx_copies++;
         notes->times++;
     }
