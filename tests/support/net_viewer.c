@@ -507,16 +507,22 @@ double net_viewer_queue_ms(const struct net_viewer *v, double from_s, double to_
     return ms;
 }
 
-double net_viewer_queue_over_s(const struct net_viewer *v, double from_s, double to_s, double limit_ms)
+double net_viewer_queue_back_s(const struct net_viewer *v, double from_s, double to_s, double limit_ms)
 {
-    double last = 0;
-    for (size_t i = 0; i < v->queue_count; i++) {
+    double back_s = from_s;
+    bool over = false;
+    for (size_t i = 0; i < v->queue_count; i++) { /* by arrival, which keeps the order of sending */
         double at_s = (double)(v->queues[i].at_us - v->peer->world->zero_us) / 1e6;
-        if (at_s >= from_s && at_s < to_s && (double)v->queues[i].queue_us > limit_ms * 1000 &&
-            at_s - from_s > last)
-            last = at_s - from_s;
+        if (at_s < from_s || at_s >= to_s)
+            continue;
+        if (v->queues[i].queue_us < 0 || (double)v->queues[i].queue_us > limit_ms * 1000) {
+            over = true;
+            back_s = at_s;
+        } else if (over && at_s - back_s > 0.5) {
+            break;
+        }
     }
-    return last;
+    return back_s - from_s;
 }
 
 double net_viewer_loss(const struct net_viewer *v, double from_s, double to_s)

@@ -92,7 +92,8 @@ int64_t net_viewer_estimate(const struct net_viewer *v); /* the server's, bit/s 
 /* ---- figures; times are seconds from net_begin ---- */
 double net_viewer_useful(const struct net_viewer *v, double from_s, double to_s); /* bit/s, headers too */
 double net_viewer_queue_ms(const struct net_viewer *v, double from_s, double to_s, double percentile);
-double net_viewer_queue_over_s(const struct net_viewer *v, double from_s, double to_s, double limit_ms);
+/* The time after from_s until no packet of half a second waits longer than limit_ms. */
+double net_viewer_queue_back_s(const struct net_viewer *v, double from_s, double to_s, double limit_ms);
 double net_viewer_loss(const struct net_viewer *v, double from_s, double to_s); /* by the link's queue */
 double net_viewer_estimate_min(const struct net_viewer *v, double from_s, double to_s);
 double net_viewer_estimate_mean(const struct net_viewer *v, double from_s, double to_s);
