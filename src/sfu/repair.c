@@ -27,11 +27,15 @@ bool repair_looks(const struct sfu_peer *p)
 static bool budget_take(struct sfu_peer *p, size_t bytes, int64_t now_us)
 {
     struct repair_budget *b = &p->repair;
-    int64_t most = b->bytes_per_s ? b->bytes_per_s : SFU_RTX_BYTES; /* before the first tick */
+    int64_t rate = b->bytes_per_s ? b->bytes_per_s : SFU_RTX_BYTES; /* before the first tick */
+    /* of a path that got narrow, not of what it was; and no burst that its queue has no room for */
+    int64_t carried = congestion_estimate_bps(p) / 8 / SFU_RTX_SHARE;
+    rate = rate < carried ? rate : carried;
+    int64_t most = rate < carried / 4 ? rate : carried / 4;
     int64_t elapsed_us = b->refill_us ? now_us - b->refill_us : 1000000;
     if (elapsed_us > 1000000)
         elapsed_us = 1000000;
-    b->bytes += elapsed_us * most / 1000000;
+    b->bytes += elapsed_us * rate / 1000000;
     b->bytes = b->bytes < most ? b->bytes : most;
     b->refill_us = now_us;
     if (b->bytes < (int64_t)bytes)
