@@ -14,6 +14,7 @@
 #include "sfu/internal.h"
 #include "tls/cert.h"
 
+#define START_US        INT64_C(1000000000)
 #define SERVER_PORT     7000
 #define CLIENT_PORT     20000
 #define QUIET_ROUNDS    64 /* of a worker at one time: more means that it never comes to rest */
@@ -372,6 +373,7 @@ struct net_world *net_open(uint64_t seed, unsigned workers)
     assert_in_range(workers, 1, NET_WORKERS_MAX);
     (void)log_open(LOG_LEVEL_WARN, NULL);
     the_world = w;
+    virtual_now_us = START_US; /* whatever ran before: the same seed is the same run */
     w->seed = seed;
     w->random = seeded_of(seed);
     w->workers = workers;
