@@ -46,11 +46,13 @@ static void on_fir(void *arg, uint32_t media_ssrc, uint8_t command)
     on_key_frame(c->peer, media_ssrc, c->now_us);
 }
 
+/* Down faster than up: after a queue has drained nobody is to wait as if it still stood. */
 static void note_rtt(struct sfu_peer *p, int64_t rtt_us)
 {
     if (rtt_us <= 0 || rtt_us > SFU_RTT_MAX_US)
         return;
-    p->rtt_us = p->rtt_us ? p->rtt_us + (rtt_us - p->rtt_us) / 8 : rtt_us;
+    int64_t change_us = rtt_us - p->rtt_us;
+    p->rtt_us = p->rtt_us ? p->rtt_us + change_us / (change_us < 0 ? 2 : 8) : rtt_us;
 }
 
 /* Loss of all streams together, by the packets that each report is about. */
