@@ -237,7 +237,8 @@
 #define SFU_PACKET_OVERHEAD                                                                                  \
     40 /* bytes of a packet beside header and payload, about: extensions, SRTP, UDP, IP */
 #define SFU_ESTIMATE_START_BPS                                                                               \
-    600000 /* of a path not known yet: probed at three and six times that with the first frames */
+    2500000 /* of a path not known yet: what most carry, a 720p camera. Too low costs every joiner another   \
+             * key frame, too high those on slow paths a second */
 #define SFU_ESTIMATE_WAIT_US 1000000 /* for the first feedback, after the first packet */
 #define SFU_SENT_US          100000  /* what was sent is told to the estimator at least this often */
 #define SFU_PADDING_BYTES    255    /* of a packet of padding (RFC 3550, section 5.1: one byte counts them) */
