@@ -324,7 +324,7 @@ static void take(struct sfu_track *t, unsigned index, struct packet *pkt, bool r
         return;
     }
     history_put(&s->history, h->ext_seq, pkt);
-    allocation_count(t, m, pkt->len, now_us);
+    allocation_count(t, m, egress_size(m->rtp.payload_len), now_us);
     track_fan_out(t, pkt);
     if (nack_take_key_frame(&s->nack) && t->kind == KIND_VIDEO && (t->sub_count || t->images))
         track_key_frame(t, index, now_us);
@@ -379,6 +379,6 @@ void ingest_image(struct sfu_worker *w, struct packet *pkt, int64_t now_us)
     s->codec = (enum payload_codec)m->rtp.payload.codec;
     s->last_us = t->newest_us = now_us;
     history_put(&s->history, m->rtp.ext_seq, pkt);
-    allocation_count(t, m, pkt->len, now_us);
+    allocation_count(t, m, egress_size(m->rtp.payload_len), now_us);
     track_fan_out(t, pkt);
 }
