@@ -173,13 +173,16 @@
 #define RED_CALM_US         10000000 /* half the loss for this long: one less is repeated */
 #define REWRITE_SLOTS_VIDEO 1024     /* outgoing numbers remembered of a (receiver, track) */
 #define REWRITE_SLOTS_AUDIO 128
-#define REWRITE_EPOCHS      16  /* switches of source within those slots */
-#define DD_TEMPLATES_MAX    64  /* six-bit template ids */
-#define DD_TARGETS_MAX      32  /* five-bit count of decode targets */
-#define DD_CHAINS_MAX       32  /* at most as many as decode targets */
-#define DD_FDIFFS_MAX       16  /* references of one frame: AV1 has 7, templates of browsers 3 */
-#define DD_SPATIAL_MAX      4   /* two-bit spatial ids */
-#define LAYERS_RECORDS      256 /* frames whose fate a receiver remembers: 2.8 s of L3T3 at 30 fps */
+#define REWRITE_EPOCHS      16 /* switches of source within those slots */
+#define REWRITE_DRAWN_SHIFT                                                                                  \
+    6                        /* a second sent again becomes 16 ms; frames at least 0.7 ms apart stay apart   \
+                              */
+#define DD_TEMPLATES_MAX 64  /* six-bit template ids */
+#define DD_TARGETS_MAX   32  /* five-bit count of decode targets */
+#define DD_CHAINS_MAX    32  /* at most as many as decode targets */
+#define DD_FDIFFS_MAX    16  /* references of one frame: AV1 has 7, templates of browsers 3 */
+#define DD_SPATIAL_MAX   4   /* two-bit spatial ids */
+#define LAYERS_RECORDS   256 /* frames whose fate a receiver remembers: 2.8 s of L3T3 at 30 fps */
 #define LAYERS_MISSING_US                                                                                    \
     1000000 /* a frame that others refer to is lost if it has not come: NACKs found nothing */
 #define LAYERS_ABSENT_US     300000  /* a spatial layer is not sent while others came this long without it */
@@ -221,10 +224,12 @@
 #define CONFIG_WORKERS_MAX 64 /* as SFU_WORKERS_MAX: the worker is one character of the ICE user name */
 
 /* ---- media side ---- */
-#define SFU_HISTORY_VIDEO  1024    /* packets of a layer kept for retransmission: over a second of 4 Mbit/s */
-#define SFU_HISTORY_AUDIO  64      /* packets: over a second */
-#define SFU_HISTORY_US     1000000 /* older packets are of no use to a decoder that waits */
-#define SFU_REWRITE_VIDEO  1024    /* outgoing numbers that can be traced back to their packets */
+#define SFU_HISTORY_VIDEO 1024 /* packets of a layer kept for retransmission: over a second of 4 Mbit/s */
+#define SFU_HISTORY_AUDIO 64   /* packets: over a second */
+#define SFU_HISTORY_US                                                                                       \
+    1500000                     /* of a decoder that waits, and of a key frame that was sent from the cache  \
+                                 */
+#define SFU_REWRITE_VIDEO  1024 /* outgoing numbers that can be traced back to their packets */
 #define SFU_REWRITE_AUDIO  128
 #define SFU_SSRCS_MAX      128  /* SSRCs learnt of one publisher: 20 simulcast tracks with RTX are 120 */
 #define SFU_RING_SIZE      4096 /* packets between two workers: 10 ms of 400,000 a second */
@@ -232,7 +237,13 @@
 #define SFU_STORED_COUNT   32   /* packets kept encrypted for NACK without RTX: 640 ms of audio */
 #define SFU_STORED_SIZE                                                                                      \
     512 /* bytes of such a packet: an Opus frame of 160 kbit/s, or three of speech as RED */
-#define SFU_KEY_FRAME_US    500000  /* a source is asked for a key frame at most this often */
+#define SFU_KEY_FRAME_US 500000 /* a source is asked for a key frame at most this often */
+#define KEY_CACHE_AGE_US                                                                                     \
+    1000000                   /* a receiver begins with a key frame so old: it decodes 30 pictures at once */
+#define KEY_CACHE_PACKETS 512 /* with what followed: 1 s of 5 Mbit/s */
+#define KEY_CACHE_BYTES   (640 * 1024)
+#define KEY_CACHE_PACE_US                                                                                    \
+    300000 /* and it is on its way in this time: no later than an asked one would be seen */
 #define SFU_LAYER_SILENT_US 1500000 /* a layer is gone when others came this long without it */
 #define SFU_PACKET_OVERHEAD                                                                                  \
     40 /* bytes of a packet beside header and payload, about: extensions, SRTP, UDP, IP */

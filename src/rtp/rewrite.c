@@ -89,6 +89,15 @@ static bool find_src(const struct rewrite *r, int64_t src, uint64_t *ret)
     return false;
 }
 
+/* The timestamp that one of the epoch's source becomes. */
+static uint32_t ts_out(const struct rewrite_epoch *e, uint32_t ts)
+{
+    int32_t behind = e->drawn ? ts_diff(e->edge_ts, ts) : 0;
+    if (behind > 0)
+        ts = e->edge_ts - ((uint32_t)behind >> REWRITE_DRAWN_SHIFT);
+    return ts + e->ts_offset;
+}
+
 /* What in becomes under the number seq, whose slot is s. */
 static struct rewrite_out make_out(
     const struct rewrite *r, uint64_t seq, const struct rewrite_slot *s, const struct rtp_packet *in)
@@ -97,7 +106,7 @@ static struct rewrite_out make_out(
     unsigned mask = in->payload.flags & PAYLOAD_PICTURE_ID_LONG ? PICTURE_ID_MASK : 0x7f;
     return (struct rewrite_out){
         .seq = seq,
-        .ts = in->ts + e->ts_offset,
+        .ts = ts_out(e, in->ts),
         .picture_id = (uint16_t)((in->payload.picture_id - s->picture_shift) & mask),
         .frame_number = (uint16_t)(in->frame_number + e->frame_offset),
         .tl0 = (uint8_t)(in->payload.tl0 + e->tl0_offset),
@@ -126,29 +135,21 @@ static uint32_t begin_ts(const struct rewrite *r, uint32_t source, const struct 
     return differ > trust || differ < -trust ? by_arrival : by_clock;
 }
 
-void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet *first, int64_t arrival_us,
-    const struct rtp_clock *from, const struct rtp_clock *to)
+static void switch_to(struct rewrite *r, struct rewrite_epoch e, const struct rtp_packet *first,
+    int64_t arrival_us, const struct rtp_clock *from, const struct rtp_clock *to)
 {
-    uint32_t ts = r->first_ts, pushed = 0;
-    if (r->started) {
-        ts = begin_ts(r, source, first, arrival_us, from, to);
-        /* A key frame may be older than what the other layer has sent by now. The push is not carried on to
-         * the next switch, so that pushes do not add up. */
-        uint32_t least = r->last_ts + (r->rate / 1000 ? r->rate / 1000 : 1);
-        if (ts_newer(least, ts)) {
-            pushed = least - ts;
-            ts = least;
-        }
+    uint32_t ts = r->started ? begin_ts(r, e.source, first, arrival_us, from, to) : r->first_ts;
+    e.used = true;
+    e.src_first = first->ext_seq;
+    e.out_first = r->next;
+    e.ts_offset = ts - first->ts;
+    /* A key frame may be older than what the other layer has sent by now. The push is not carried on to the
+     * next switch, so that pushes do not add up. */
+    uint32_t least = r->last_ts + (r->rate / 1000 ? r->rate / 1000 : 1);
+    if (r->started && ts_newer(least, ts_out(&e, first->ts))) {
+        e.ts_pushed = least - ts_out(&e, first->ts);
+        e.ts_offset += e.ts_pushed;
     }
-    uint8_t index = (uint8_t)((r->epoch + 1) % REWRITE_EPOCHS);
-    struct rewrite_epoch e = {
-        .source = source,
-        .ts_offset = ts - first->ts,
-        .ts_pushed = pushed,
-        .used = true,
-        .src_first = first->ext_seq,
-        .out_first = r->next,
-    };
     if (r->has_frame && rtp_has(first, RTP_EXT_DEPENDENCY))
         e.frame_offset = (uint16_t)(r->last_frame + 1 - first->frame_number);
     if (r->has_tl0 && payload_is(&first->payload, PAYLOAD_TL0))
@@ -156,12 +157,25 @@ void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet 
     r->picture_shift = 0;
     if (r->has_picture && payload_is(&first->payload, PAYLOAD_PICTURE_ID))
         r->picture_shift = (uint16_t)((first->payload.picture_id - r->last_picture - 1) & PICTURE_ID_MASK);
-    r->epochs[index] = e;
-    r->epoch = index;
+    r->epoch = (uint8_t)((r->epoch + 1) % REWRITE_EPOCHS);
+    r->epochs[r->epoch] = e;
     r->src_highest = first->ext_seq - 1;
     r->src_has_picture = false;
     r->dropped = 0;
     r->live = true;
+}
+
+void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet *first, int64_t arrival_us,
+    const struct rtp_clock *from, const struct rtp_clock *to)
+{
+    switch_to(r, (struct rewrite_epoch){.source = source}, first, arrival_us, from, to);
+}
+
+void rewrite_switch_back(struct rewrite *r, uint32_t source, const struct rtp_packet *first,
+    int64_t arrival_us, const struct rtp_clock *from, const struct rtp_clock *to, uint32_t edge_ts)
+{
+    struct rewrite_epoch e = {.source = source, .drawn = true, .edge_ts = edge_ts};
+    switch_to(r, e, first, arrival_us, from, to);
 }
 
 void rewrite_pause(struct rewrite *r)

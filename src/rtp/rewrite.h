@@ -44,6 +44,8 @@ struct rewrite_epoch {
     uint16_t frame_offset; /* outgoing minus source frame number */
     uint8_t tl0_offset;    /* outgoing minus source tl0 */
     bool used;
+    bool drawn;         /* timestamps before edge_ts are drawn together */
+    uint32_t edge_ts;   /* of the source */
     int64_t src_first;  /* extended source number at which it starts */
     uint64_t out_first; /* first outgoing number */
 };
@@ -105,6 +107,13 @@ int rewrite_init(struct rewrite *r, struct rewrite_slot *slots, size_t count, ui
  * what has numbers of its own. */
 void rewrite_switch(struct rewrite *r, uint32_t source, const struct rtp_packet *first, int64_t arrival_us,
     const struct rtp_clock *from, const struct rtp_clock *to);
+
+/* The same for a source of which the receiver is sent the last packets again, first is the oldest of them and
+ * edge_ts the timestamp of the newest: what is older than that gets timestamps close before it, 1/64 of the
+ * time apart, so that the receiver has caught up when it has them. To be sent up to the newest one at once,
+ * with its arrival as that of all of them. */
+void rewrite_switch_back(struct rewrite *r, uint32_t source, const struct rtp_packet *first,
+    int64_t arrival_us, const struct rtp_clock *from, const struct rtp_clock *to, uint32_t edge_ts);
 
 /* Nothing is forwarded until the next rewrite_switch. */
 void rewrite_pause(struct rewrite *r);

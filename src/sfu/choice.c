@@ -122,28 +122,37 @@ static void choose_late(struct sfu_track *t)
             sub_retarget(t->subs[i]);
 }
 
-static void facts_read(struct sfu_stream *s, const struct packet *p, const struct rtp_packet *h,
-    int64_t now_us, struct layer_facts *ret)
+/* What the packet says of its stream's layers; a key frame is remembered. false: nothing. */
+static bool facts_read(struct sfu_stream *s, struct packet *p, int64_t now_us, struct layer_facts *ret)
 {
+    const struct rtp_packet *h = rtp_of(p);
+    struct layer_source before;
+    bool may_begin = payload_is(&h->payload, PAYLOAD_KEY | PAYLOAD_START);
+    if (!h->payload_len) { /* padding of the sender's probes */
+        key_cache_note(s, p, NULL, NULL);
+        return false;
+    }
     if (rtp_has(h, RTP_EXT_DEPENDENCY) && !s->layers.dd)
         s->layers.dd = calloc(1, sizeof *s->layers.dd);
+    if (may_begin)
+        before = s->layers;
     layer_source_read(&s->layers, p->data, h, now_us, ret);
+    key_cache_note(s, p, ret, may_begin ? &before : NULL);
+    return true;
 }
 
 /* The packet is the next one of the burst. Video only. */
 void choices_input(struct sfu_track *t, struct packet *p)
 {
-    const struct sfu_packet *m = meta_of(p);
-    struct sfu_stream *s = t->streams[m->stream];
+    unsigned stream = meta_of(p)->stream;
     struct layer_facts f;
-    if (!m->rtp.payload_len || !s)
-        return; /* padding of the sender's probes */
-    facts_read(s, p, &m->rtp, t->worker->now_us, &f);
+    if (!t->streams[stream] || !facts_read(t->streams[stream], p, t->worker->now_us, &f))
+        return;
     if (f.key && f.start)
         choose_late(t);
     list_for_each(l, &t->choices)
     {
-        decide(t, list_entry(l, struct sfu_choice, of_track), m->stream, &f);
+        decide(t, list_entry(l, struct sfu_choice, of_track), stream, &f);
     }
 }
 
@@ -168,18 +177,19 @@ void choices_wait(struct sfu_track *t)
 
 static void serve(struct sfu_track *t, int64_t now_us)
 {
-    list_for_each(l, &t->choices)
+    list_for_each_safe(l, &t->choices)
     {
         struct sfu_choice *c = list_entry(l, struct sfu_choice, of_track);
         int stream = layers_key_stream(&c->layers, now_us);
-        if (stream >= 0)
+        if (stream >= 0 && !key_cache_serve(t, c, now_us))
             track_key_frame(t, (unsigned)stream, now_us);
     }
 }
 
-/* Asks for the key frames that choices wait for, unless one may wait to be handed out. */
+/* Gives choices the key frames that they wait for, or asks for them; unless one may wait to be handed out. */
 void choices_run(struct sfu_worker *w)
 {
+    bool any = false;
     list_for_each_safe(l, &w->serve)
     {
         struct sfu_track *t = list_entry(l, struct sfu_track, serve);
@@ -187,5 +197,8 @@ void choices_run(struct sfu_worker *w)
             continue;
         list_del(&t->serve);
         serve(t, w->now_us);
+        any = true;
     }
+    if (any)
+        release_run(w);
 }

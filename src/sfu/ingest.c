@@ -169,6 +169,7 @@ void ingest_forget_track(struct sfu_peer *p, struct sfu_track *t)
 
 static void history_restart(struct sfu_stream *s, uint8_t kind)
 {
+    key_cache_forget(s);
     history_done(&s->history);
     history_init(
         &s->history, s->slots, kind == KIND_VIDEO ? SFU_HISTORY_VIDEO : SFU_HISTORY_AUDIO, SFU_HISTORY_US);

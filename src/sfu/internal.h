@@ -43,6 +43,17 @@ static inline struct sfu_packet *meta_of(struct packet *p)
     return (struct sfu_packet *)(void *)p->control;
 }
 
+/* The newest key frame of a stream, and what followed it. */
+struct key_cache {
+    bool valid;
+    int64_t seq; /* of its first packet, extended */
+    uint32_t ts;
+    int64_t recv_us;
+    uint32_t packets; /* from there on; without a hole where they reach to the newest one */
+    size_t bytes;
+    struct layer_source before;
+};
+
 /* One encoding of a track: a simulcast layer, or the only one. On workers other than the publisher's it holds
  * the history, the clock and the layers only. */
 struct sfu_stream {
@@ -55,6 +66,7 @@ struct sfu_stream {
     struct frame_tracker frames;
     struct dd_structure *dd;
     struct layer_source layers; /* video; its dd is the stream's */
+    struct key_cache key;
     struct history history;
     struct history_slot *slots;
     struct rtp_clock clock;
@@ -499,6 +511,8 @@ void level_tick(struct sfu_track *t, int64_t now_us);
 /* ---- sub.c ---- */
 void sub_command(struct sfu_worker *w, const struct sfu_command *c);
 void sub_remove(struct sfu_sub *s);
+void sub_forward(struct sfu_sub *s, struct packet *pkt, int64_t arrival_us, bool marks);
+bool sub_takes_codec(const struct sfu_sub *s, enum payload_codec c);
 void sub_burst(struct sfu_sub *s, struct packet *const *burst, unsigned count);
 void sub_want(struct sfu_sub *s, struct layers_want want);
 int8_t sub_layer(const struct sfu_sub *s);
@@ -572,6 +586,12 @@ void choices_input(struct sfu_track *t, struct packet *p);
 void choices_burst_end(struct sfu_track *t);
 void choices_wait(struct sfu_track *t);
 void choices_run(struct sfu_worker *w);
+
+/* ---- key_cache.c ---- */
+void key_cache_note(
+    struct sfu_stream *s, struct packet *p, const struct layer_facts *f, const struct layer_source *before);
+void key_cache_forget(struct sfu_stream *s);
+bool key_cache_serve(struct sfu_track *t, struct sfu_choice *c, int64_t now_us);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);

@@ -32,6 +32,7 @@
     X(red_made, "audio packets that were given redundancy here")                                             \
     X(pli_out, "key frames asked for")                                                                       \
     X(pli_in, "key frame requests of receivers")                                                             \
+    X(key_cached, "receivers that were given a key frame from the cache")                                    \
     X(crypto_refused, "packets that could not be encrypted")                                                 \
     X(send_dropped, "packets dropped because a socket was full")                                             \
     X(udp_sends, "messages given to the kernel: runs of datagrams, and single ones")                         \

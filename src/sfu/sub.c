@@ -229,9 +229,9 @@ static const struct rtp_clock *clock_of(const struct sfu_track *t, int stream)
     return stream >= 0 && stream < SFU_RIDS_MAX && t->streams[stream] ? &t->streams[stream]->clock : NULL;
 }
 
-static bool codec_known(const struct sfu_sub *s, const struct rtp_packet *h)
+/* Does the subscriber understand it, or what can be made of it? */
+bool sub_takes_codec(const struct sfu_sub *s, enum payload_codec c)
 {
-    enum payload_codec c = (enum payload_codec)h->payload.codec;
     if (c >= PAYLOAD_CODEC_COUNT)
         return false;
     return s->codecs[c].known || (c == PAYLOAD_RED && !s->encrypted && s->codecs[PAYLOAD_OPUS].known);
@@ -246,7 +246,8 @@ const struct rtp_clock *sub_clock(const struct sfu_sub *s)
 /* Can the peer be sent this packet at all? */
 bool sub_takes(const struct sfu_sub *s, const struct rtp_packet *h)
 {
-    return codec_known(s, h) && transport_path(s->peer->transport) && transport_tx(s->peer->transport);
+    return sub_takes_codec(s, (enum payload_codec)h->payload.codec) && transport_path(s->peer->transport) &&
+           transport_tx(s->peer->transport);
 }
 
 static void first_packet(struct sfu_sub *s)
@@ -264,10 +265,11 @@ void sub_deliver(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out
     release_media(s, pkt, out);
 }
 
-static void forward(struct sfu_sub *s, struct packet *pkt, bool marks)
+/* Sends a packet of the source that the outgoing stream is switched to; marks: as the end of its picture. */
+void sub_forward(struct sfu_sub *s, struct packet *pkt, int64_t arrival_us, bool marks)
 {
     struct rewrite_out out;
-    if (rewrite_packet(&s->rewrite, &meta_of(pkt)->rtp, pkt->recv_us, &out))
+    if (rewrite_packet(&s->rewrite, &meta_of(pkt)->rtp, arrival_us, &out))
         return;
     if (marks)
         rewrite_mark(&s->rewrite, &out);
@@ -285,7 +287,7 @@ static void switch_to(struct sfu_sub *s, struct packet *pkt)
 static void audio_input(struct sfu_sub *s, struct packet *pkt)
 {
     const struct sfu_packet *m = meta_of(pkt);
-    if (!codec_known(s, &m->rtp))
+    if (!sub_takes_codec(s, (enum payload_codec)m->rtp.payload.codec))
         return;
     if (s->target < 0)
         sub_retarget(s);
@@ -298,7 +300,7 @@ static void audio_input(struct sfu_sub *s, struct packet *pkt)
     if (!m->rtp.payload_len || !egress_accepts(s, pkt))
         rewrite_drop(&s->rewrite, &m->rtp); /* padding of the sender's probes, or nonsense */
     else
-        forward(s, pkt, false);
+        sub_forward(s, pkt, pkt->recv_us, false);
 }
 
 static void video_burst(struct sfu_sub *s, struct packet *const *burst, unsigned count)
@@ -307,7 +309,7 @@ static void video_burst(struct sfu_sub *s, struct packet *const *burst, unsigned
     for (unsigned k = 0; k < count; k++) {
         const struct sfu_packet *m = meta_of(burst[k]);
         uint32_t bit = UINT32_C(1) << k;
-        if (!codec_known(s, &m->rtp))
+        if (!sub_takes_codec(s, (enum payload_codec)m->rtp.payload.codec))
             continue;
         if (!(c->pass & bit)) {
             if (m->stream == s->current)
@@ -320,7 +322,7 @@ static void video_burst(struct sfu_sub *s, struct packet *const *burst, unsigned
             sub_reset(s);
             return;
         }
-        forward(s, burst[k], c->marks & bit);
+        sub_forward(s, burst[k], burst[k]->recv_us, c->marks & bit);
         if (c != s->choice)
             return; /* too much waits: it begins anew */
     }

@@ -219,6 +219,9 @@ void track_reset_subs(struct sfu_track *t)
 {
     release_track(t);
     allocation_track_restart(t);
+    for (unsigned i = 0; i < t->stream_count; i++)
+        if (t->streams[i])
+            key_cache_forget(t->streams[i]);
     for (size_t i = 0; i < t->sub_count; i++)
         sub_reset(t->subs[i]);
     if (t->feeds)

@@ -207,6 +207,7 @@ static void a_late_subscriber_starts_at_a_key_frame(unsigned workers)
     struct sfu_rig_peer *late = sfu_rig_peer_add(&t.rig, workers - 1, false, DTLS_SERVER);
     sfu_rig_connect(&t.rig);
     source_section_video(&s, true, "v", NULL, 0);
+    sfu_rig_idle(&t.rig, KEY_CACHE_AGE_US / 1000 + 50); /* the first key frame is too long ago */
     (void)source_subscribe(late, t.publisher, t.video, VIDEO, &s, 42, 43);
     SFU_RIG_UNTIL(&t.rig, sfu_rig_stream(t.publisher, t.camera->ssrc)->plis > plis,
         source_frame(t.camera, false, 5, 0));
@@ -219,6 +220,44 @@ static void a_late_subscriber_starts_at_a_key_frame(unsigned workers)
     assert_forwarded(sfu_rig_stream(late, 42), t.camera, key);
     source_assert_continuous(party_heard(&t, 0, VIDEO), VIDEO);
     party_close(&t);
+}
+
+/* Soon after a key frame nobody is asked for another one: it is sent again, and what followed. */
+static void a_late_subscriber_is_given_a_key_frame(unsigned workers)
+{
+    struct sfu_section s;
+    party_open(&t, &(struct party_options){.workers = workers, .subs = 1});
+    struct sfu_rig_peer *late = sfu_rig_peer_add(&t.rig, 0, false, DTLS_SERVER);
+    sfu_rig_connect(&t.rig);
+    source_section_video(&s, true, "v", NULL, 0);
+    uint64_t key = source_frame(t.camera, true, 5, 0);
+    for (unsigned n = 1; n < 20; n++)
+        source_frame(t.camera, false, 5, 0);
+    SFU_RIG_UNTIL(&t.rig, party_all_heard(&t, 0, 100), (void)0);
+    unsigned plis = sfu_rig_stream(t.publisher, t.camera->ssrc)->plis;
+    (void)source_subscribe(late, t.publisher, t.video, VIDEO, &s, 42, 43);
+    SFU_RIG_UNTIL(&t.rig, sfu_rig_stream(late, 42)->count == 100, (void)0);
+    for (unsigned n = 0; n < 20; n++)
+        source_frame(t.camera, false, 5, 0);
+    SFU_RIG_UNTIL(&t.rig, sfu_rig_stream(late, 42)->count == 200, (void)0);
+    const struct heard_stream *h = sfu_rig_stream(late, 42);
+    source_assert_continuous(h, VIDEO);
+    for (size_t i = 0; i < 200; i++)
+        assert_int_equal(source_tag(&h->packets[i], VIDEO).index, key + i);
+    assert_true(payload_is(&h->packets[0].payload, PAYLOAD_KEY | PAYLOAD_START));
+    /* what was old is shown at once; then the time is the publisher's */
+    assert_in_range(h->packets[95].h.ts - h->packets[0].h.ts, 19 * 30, 19 * 3000 / 32);
+    assert_int_equal(h->packets[195].h.ts - h->packets[95].h.ts, 20 * 3000);
+    assert_int_equal(sfu_rig_stream(t.publisher, t.camera->ssrc)->plis, plis);
+    assert_true(sfu_rig_stats(&t.rig).key_cached >= 1);
+    party_close(&t);
+}
+
+static void late_subscribers_are_given_a_key_frame(void **state)
+{
+    (void)state;
+    a_late_subscriber_is_given_a_key_frame(1);
+    a_late_subscriber_is_given_a_key_frame(2);
 }
 
 static void late_subscribers_start_at_a_key_frame(void **state)
@@ -339,6 +378,7 @@ int main(void)
         cmocka_unit_test_teardown(the_mid_is_said_until_the_receiver_reports, sfu_rig_teardown),
         cmocka_unit_test_teardown(a_declared_ssrc_needs_no_mid, sfu_rig_teardown),
         cmocka_unit_test_teardown(what_belongs_to_no_section_is_counted, sfu_rig_teardown),
+        cmocka_unit_test_teardown(late_subscribers_are_given_a_key_frame, sfu_rig_teardown),
         cmocka_unit_test_teardown(late_subscribers_start_at_a_key_frame, sfu_rig_teardown),
         cmocka_unit_test_teardown(probes_are_not_forwarded_and_leave_no_hole, sfu_rig_teardown),
         cmocka_unit_test_teardown(opaque_payloads_pass_as_they_are, sfu_rig_teardown),
