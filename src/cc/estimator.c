@@ -110,6 +110,11 @@ bool estimator_take_probed(struct estimator *e)
     return probed;
 }
 
+bool estimator_found_full(const struct estimator *e)
+{
+    return e->aimd.decreased_us > 0 || e->loss.bound_bps != INT64_MAX || e->silent || e->remb_bps;
+}
+
 void estimator_wanted_set(struct estimator *e, int64_t wanted_bps, int64_t now_us)
 {
     probe_wanted_set(&e->probe, clamp(wanted_bps, 0, ESTIMATOR_MAX_BPS), now_us);

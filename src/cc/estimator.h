@@ -103,6 +103,10 @@ static inline bool estimator_probes(const struct estimator *e)
 /* Did a probe raise the estimate since the last call? */
 bool estimator_take_probed(struct estimator *e);
 
+/* Was the path ever found full, by delay, by loss or by silence? Before that the estimate says only what was
+ * borne out so far. */
+bool estimator_found_full(const struct estimator *e);
+
 /* The rate at which bursts may go out: never below the estimate, and unknown_bps while nothing is known. On a
  * path that is clear (for a second no overuse, no queue, no loss to speak of) as fast as the bursts before
  * were seen to get through (train.h). An estimate says what may go in the long run, and grows no further than

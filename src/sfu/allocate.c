@@ -16,6 +16,7 @@ struct budget {
     bool cut;
     bool own_doing; /* the cut follows an addition of ours */
     bool probed, never_pause;
+    int64_t trusted;   /* as the input's */
     int64_t wait_us;   /* nothing is added before */
     int64_t settle_us; /* nothing is added before that would make more than is sure */
     int64_t used, sure, added;
@@ -363,17 +364,22 @@ static void spare_budget(struct allocate *a, struct budget *b, int64_t used, int
 static struct budget budget_of(struct allocate *a, const struct allocate_input *in, int64_t used,
     struct allocate_sub **subs, size_t n, int64_t now_us)
 {
-    struct budget b = {.probed = in->probed, .never_pause = in->never_pause, .now_us = now_us, .used = used};
+    struct budget b = {.probed = in->probed,
+        .never_pause = in->never_pause,
+        .trusted = in->trusted_bps,
+        .now_us = now_us,
+        .used = used};
     int64_t estimate = bounded(in->estimate_bps, (int64_t)ALLOCATE_RATE_MAX_BPS * 100);
     b.limited = in->limit_bps > 0 && in->limit_bps < estimate;
     int64_t bound = b.limited ? in->limit_bps : estimate;
+    int64_t room = used > bound && used <= b.trusted ? used : bound;
     int64_t dt = a->run_us ? bounded(now_us - a->run_us, GAP_MAX_US) : 0;
     if (!a->run_us)
         a->sure_bps = estimate;
     smooth(a, estimate, in->probed, dt);
-    owe(a, used, bound, dt);
+    owe(a, used, room, dt);
     forget_failures(a, estimate, subs, n, &b);
-    b.cut = used > a->audio_bps && (used / ALLOCATE_CUT_PERCENT > bound / 100 ||
+    b.cut = used > a->audio_bps && (used / ALLOCATE_CUT_PERCENT > room / 100 ||
                                        a->debt_us >= ALLOCATE_DEBT_US || (b.limited && used > bound));
     if (b.cut)
         cut(a, &b, estimate, bound);
@@ -405,11 +411,11 @@ static int64_t wait_of(const struct allocate_sub *s, int step, int64_t more, con
 static bool take(struct allocate_sub *s, int step, struct budget *b)
 {
     int64_t more = sub_cost(s, step) - sub_cost(s, s->chosen);
-    bool lowest = s->chosen < 0;
+    bool lowest = s->chosen < 0, anyway = lowest && (b->never_pause || b->sum + more <= b->trusted);
     if (step <= s->held) {
-        if (b->sum + more > b->keep && more > 0 && !(lowest && b->never_pause))
+        if (b->sum + more > b->keep && more > 0 && !anyway)
             return false;
-    } else if (lowest && b->never_pause) {
+    } else if (anyway) {
         ;
     } else if (b->sum + b->reserved + more > (lowest ? b->lowest : b->add)) {
         return false;

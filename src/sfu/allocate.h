@@ -143,8 +143,10 @@ struct allocate_input {
     int64_t estimate_bps; /* what the path carries */
     int64_t limit_bps;    /* never more than this, whatever it carries; 0: none */
     int64_t reserved_bps; /* goes anyway: retransmissions, data */
-    bool probed;          /* a probe succeeded since the last run: the estimate is proven */
-    bool never_pause;     /* the client cannot be told of pauses: lowest layers go even if they do not fit */
+    int64_t
+        trusted_bps;  /* nobody has found the path full: up to this lowest layers go whatever the estimate */
+    bool probed;      /* a probe succeeded since the last run: the estimate is proven */
+    bool never_pause; /* the client cannot be told of pauses: lowest layers go even if they do not fit */
 };
 
 struct allocate {

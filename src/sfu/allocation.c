@@ -448,6 +448,8 @@ static void run(struct sfu_allocation *a, int64_t now_us)
     struct sfu_peer *p = a->peer;
     struct allocate_input in = {.estimate_bps = estimate_of(p),
         .limit_bps = (int64_t)p->worker->sfu->config.cfg->rtc.subscriber_limit_kbps * 1000,
+        /* the estimate grows with what is sent: it must not keep out what would make it grow */
+        .trusted_bps = congestion_found_full(p) || p->capacity_bps ? 0 : PACER_RATE_MIN_BPS,
         .probed = congestion_take_probed(p),
         .never_pause = p->never_pause};
     for (size_t i = 0; i < a->count; i++)

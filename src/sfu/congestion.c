@@ -38,6 +38,12 @@ int64_t congestion_estimate_bps(const struct sfu_peer *p)
     return c->estimator.estimate_bps;
 }
 
+bool congestion_found_full(const struct sfu_peer *p)
+{
+    const struct congestion *c = p->sent.state;
+    return c && c->begun && estimator_found_full(&c->estimator);
+}
+
 bool congestion_take_probed(struct sfu_peer *p)
 {
     return p->sent.state && estimator_take_probed(&p->sent.state->estimator);

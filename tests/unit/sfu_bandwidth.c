@@ -337,6 +337,20 @@ static void who_only_publishes_has_no_part_in_it(void **state)
     assert_null(net_sfu_peer(viewer->peer)->allocation);
 }
 
+/* The estimate grows with what is sent: it must not keep out what would make it grow. */
+static void a_path_not_found_full_is_trusted(void **state)
+{
+    const struct net_sender_options large = {.rates_bps = {8000000}, .layers = 1, .voice = true};
+    (void)state;
+    open_scene(1, &large);
+    for_s(0.3);
+    assert_false(got(cams[0])->paused);
+    assert_true(until_forwarded(cams[0], 0, 2) < 0.5);
+    for_s(2);
+    assert_true(congestion_estimate_bps(net_sfu_peer(viewer->peer)) > 7000000);
+    assert_int_equal(cams[0]->video.broken, 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, close_scene)
 
 int main(void)
@@ -350,6 +364,7 @@ int main(void)
         TEST(priority_decides_among_equals),
         TEST(a_mute_takes_nothing_away),
         TEST(who_only_publishes_has_no_part_in_it),
+        TEST(a_path_not_found_full_is_trusted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
