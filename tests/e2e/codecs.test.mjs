@@ -81,25 +81,62 @@ describe('video codecs', () => {
     });
 });
 
-test('simulcast: the layer follows the size of the tile, without freezes', async () => {
+for (const [codec, how] of [
+    ['vp8', 'simulcast'],
+    ['vp9', 'scalable'],
+])
+    test(`${codec}, ${how}: the layer follows the size of the tile, without freezes`, async () => {
+        const room = await server.createRoom();
+        const from = await Person.join(chromium, server, room, 'Sina', '&cam=0&mic=0');
+        const to = await Person.join(chromium, server, room, 'Timo', '&cam=0&mic=0');
+        await publish(from, codec);
+        await to.sees('Sina', 'camera', 20);
+        const width = async () => (await to.received()).Sina?.camera?.width;
+        await to.page.setViewportSize({ width: 1400, height: 1000 });
+        await until('the largest layer', async () => (await width()) >= 1280, 30000);
+        const before = (await to.received()).Sina.camera;
+        await to.page.setViewportSize({ width: 340, height: 600 });
+        await until('a smaller layer', async () => (await width()) < 1280, 30000);
+        await to.sees('Sina', 'camera', 20);
+        await to.page.setViewportSize({ width: 1400, height: 1000 });
+        await until('the largest layer again', async () => (await width()) >= 1280, 30000);
+        await to.sees('Sina', 'camera', 20);
+        const now = (await to.received()).Sina.camera;
+        assert.ok(now.freezes - before.freezes <= 1, `froze: ${JSON.stringify({ before, now })}`);
+        assert.deepEqual(to.errors, []);
+        for (const p of [from, to]) await p.page.close();
+    });
+
+/** How long a frame of somebody's camera waits before it is shown, in seconds, in the time that `wait` takes. */
+async function shownLate(people, name, wait) {
+    const look = () =>
+        Promise.all(
+            people.map((person) =>
+                person.page.evaluate(async (who) => {
+                    const p = [...window.fanlight.room.remoteParticipants.values()].find((x) => x.name === who);
+                    const report = await p.getTrackPublication('camera').track.getRTCStatsReport();
+                    const s = [...report.values()].find((x) => x.type === 'inbound-rtp');
+                    return { delay: s.jitterBufferDelay, frames: s.jitterBufferEmittedCount };
+                }, name),
+            ),
+        );
+    const start = await look();
+    await wait();
+    return (await look()).map((now, i) => (now.delay - start[i].delay) / (now.frames - start[i].frames));
+}
+
+test('who begins with a key frame of some time ago does not stay behind', async (t) => {
     const room = await server.createRoom();
-    const from = await Person.join(chromium, server, room, 'Sina', '&mic=0');
-    const to = await Person.join(chromium, server, room, 'Timo', '&cam=0&mic=0');
-    await to.sees('Sina', 'camera', 20);
-    const width = async () => (await to.received()).Sina?.camera?.width;
-    await to.page.setViewportSize({ width: 1400, height: 1000 });
-    await until('the largest layer', async () => (await width()) >= 1280, 30000);
-    const before = (await to.received()).Sina.camera;
-    await to.page.setViewportSize({ width: 340, height: 600 });
-    await until('a smaller layer', async () => (await width()) < 1280, 30000);
-    await to.sees('Sina', 'camera', 20);
-    await to.page.setViewportSize({ width: 1400, height: 1000 });
-    await until('the largest layer again', async () => (await width()) >= 1280, 30000);
-    await to.sees('Sina', 'camera', 20);
-    const now = (await to.received()).Sina.camera;
-    assert.ok(now.freezes - before.freezes <= 1, `froze: ${JSON.stringify({ before, now })}`);
-    assert.deepEqual(to.errors, []);
-    for (const p of [from, to]) await p.page.close();
+    const from = await Person.join(chromium, server, room, 'Vera', '&cam=0&mic=0');
+    const early = await Person.join(chromium, server, room, 'Otto', '&cam=0&mic=0');
+    await publish(from, 'vp8');
+    await early.sees('Vera', 'camera', 100);
+    const late = await Person.join(chromium, server, room, 'Lena', '&cam=0&mic=0');
+    await late.sees('Vera', 'camera', 75);
+    const [first, second] = await shownLate([early, late], 'Vera', () => late.sees('Vera', 'camera', 40));
+    t.diagnostic(`frames wait ${(1000 * first).toFixed(0)} ms, those of who came late ${(1000 * second).toFixed(0)} ms`);
+    assert.ok(second < first + 0.5, `${second} s, and ${first} s for who came early`);
+    for (const p of [from, early, late]) await p.page.close();
 });
 
 test('a hidden tile pauses its video, and it comes back', async () => {

@@ -199,8 +199,7 @@ for (const [codec, how] of [
             assert.equal(got.audio.codec, 'audio/opus');
         });
 
-        // VP9 comes as one stream, whose layers are not taken apart yet
-        test('through switches of the layer', { skip: how !== 'simulcast' && 'no switches in one stream' }, async () => {
+        test('through switches of the layer', async () => {
             const width = async () => (await ben.received('ann')).video.width;
             await until('the largest layer', async () => (await width()) === 960, 40000);
             await ben.resize([160, 90]);

@@ -46,6 +46,7 @@ export async function openFirefox(prefs = {}) {
         protocol: 'webDriverBiDi',
         executablePath: '/usr/bin/firefox-esr',
         headless: true,
+        timeout: 90000, // its first start on a busy machine takes more than the usual 30 s
         userDataDir,
         extraPrefsFirefox: {
             'media.navigator.streams.fake': true,

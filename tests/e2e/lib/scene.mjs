@@ -5,11 +5,17 @@ import { Server } from './server.mjs';
 
 /** For before(): {server, chromium}, and firefox if it is wanted. options: as for Server.start. */
 export async function begin({ firefox: wanted = false, ...options } = {}) {
-    const [server, chromium, firefox] = await Promise.all([
+    const started = await Promise.allSettled([
         Server.start(options),
         openChromium(),
         wanted ? openFirefox() : undefined,
     ]);
+    const [server, chromium, firefox] = started.map((s) => s.value);
+    const failed = started.find((s) => s.status === 'rejected');
+    if (failed) {
+        await Promise.all([server?.stop(), chromium?.close(), firefox?.close()]); // what is left would keep the file running
+        throw failed.reason;
+    }
     return { server, chromium, firefox };
 }
 
