@@ -14,6 +14,7 @@
 #define SLOPE_MIN_BPS        4000 /* a second */
 #define RESPONSE_US          100000
 #define DECREASE_GAP_US      150000
+#define OVERUSE_QUEUE_US     25000 /* a slope of less is that of a frame's packets, one behind the other */
 #define STEP_MAX_US          1000000
 #define APP_LIMITED_QUEUE_US 60000
 #define SLOPE_SHARE          0.01    /* of the rate a second: fast links */
@@ -250,7 +251,7 @@ int64_t aimd_input(struct aimd *a, const struct aimd_input *in, int64_t now_us)
         drain_begin(a, in, now_us);
         drain(a, in, now_us);
     } else if (in->state == TRENDLINE_OVERUSE) {
-        if (now_us - a->decreased_us >= DECREASE_GAP_US + in->rtt_us)
+        if (in->queue_us > OVERUSE_QUEUE_US && now_us - a->decreased_us >= DECREASE_GAP_US + in->rtt_us)
             decrease(a, in, now_us);
     } else if (in->state == TRENDLINE_NORMAL && in->acked_bps > 0 && in->estimate_bps >= a->rate_bps) {
         /* (a rate that others hold down is not being tried, and does not grow) */

@@ -2,8 +2,10 @@
  * section 5.5). Multiplicative while the capacity is unknown, additive near where the link was last found
  * full.
  *
- * Beyond the draft: where the link turned out to be much slower than what was sent, the rate goes below the
- * capacity for a short while, so that the queue of that moment drains instead of standing.
+ * Beyond the draft: a slope of the delay counts only with a queue behind it, as frames of several cameras
+ * that meet make one on a path that is not full. And where the link turned out to be much slower than what
+ * was sent, the rate goes below the capacity for a short while, so that the queue of that moment drains
+ * instead of standing.
  *
  * Rates are bit/s. Pure; plain data. */
 #ifndef CC_AIMD_H

@@ -209,6 +209,21 @@ static void overuse_sets_the_rate_below_what_arrived(void **state)
     assert_int_equal(aimd_input(&a, &in, MS(1300)), 680000);
 }
 
+static void a_slope_without_a_queue_holds_the_rate(void **state)
+{
+    (void)state;
+    struct aimd a;
+    aimd_init(&a, 1200000, 30000, 100000000, 0);
+    struct aimd_input in = quiet(1000000);
+    in.state = TRENDLINE_OVERUSE;
+    for (int ms = 100; ms <= 5000; ms += 100) {
+        in.queue_us = MS(ms / 100 % 20); /* of a frame's packets */
+        assert_int_equal(aimd_input(&a, &in, MS(ms)), 1200000);
+    }
+    in.queue_us = MS(26);
+    assert_int_equal(aimd_input(&a, &in, MS(5100)), 850000);
+}
+
 static void near_the_known_capacity_it_grows_slowly(void **state)
 {
     (void)state;
@@ -216,6 +231,7 @@ static void near_the_known_capacity_it_grows_slowly(void **state)
     aimd_init(&a, 1000000, 30000, 100000000, 0);
     struct aimd_input over = quiet(1000000);
     over.state = TRENDLINE_OVERUSE;
+    over.queue_us = MS(40);
     aimd_input(&a, &over, MS(1000));
     int64_t from_bps = a.rate_bps;
     for (int ms = 1100; ms <= 2000; ms += 100) {
@@ -314,6 +330,7 @@ int main(void)
         cmocka_unit_test(the_threshold_follows_a_rival),
         cmocka_unit_test(an_unknown_link_is_explored_by_eight_percent_a_second),
         cmocka_unit_test(overuse_sets_the_rate_below_what_arrived),
+        cmocka_unit_test(a_slope_without_a_queue_holds_the_rate),
         cmocka_unit_test(near_the_known_capacity_it_grows_slowly),
         cmocka_unit_test(it_stays_below_one_and_a_half_of_what_arrives),
         cmocka_unit_test(what_others_hold_down_does_not_grow),
