@@ -197,10 +197,12 @@ static bool is_crash(const struct aimd *a, const struct aimd_input *in, int64_t 
     int64_t rate_bps = a->rate_bps;
     if (now_us - a->decreased_us < DRAIN_BEFORE_US && a->before_bps > rate_bps)
         rate_bps = a->before_bps;
+    if (in->app_limited) /* what was allowed may be far above */
+        rate_bps = in->sent_bps < rate_bps ? in->sent_bps : rate_bps;
     bool often = now_us - a->drain_from_us <= a->drain_gap_us;
-    if (in->app_limited || often || in->queue_us <= DRAIN_QUEUE_US || in->recent_bps <= 0)
+    if (often || in->queue_us <= DRAIN_QUEUE_US || in->recent_bps <= 0)
         return false;
-    bool grows = in->state == TRENDLINE_OVERUSE && is_squeezed(a);
+    bool grows = in->state == TRENDLINE_OVERUSE && is_squeezed(a) && !in->app_limited;
     return (double)in->recent_bps < DRAIN_SHARE * (double)rate_bps ||
            (grows && in->queue_us > DRAIN_DOUBT_US);
 }

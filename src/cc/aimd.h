@@ -35,6 +35,7 @@ struct aimd_input {
     enum trendline_state state;
     int64_t acked_bps;    /* arrived lately (half a second); 0: unknown */
     int64_t recent_bps;   /* arrived in a shorter time; 0: unknown */
+    int64_t sent_bps;     /* sent lately (half a second); 0: unknown */
     int64_t estimate_bps; /* what was allowed, by this and by others */
     int64_t rtt_us;
     int64_t queue_us; /* time in queues of the newest packet that arrived */

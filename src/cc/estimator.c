@@ -254,6 +254,7 @@ int64_t estimator_update(struct estimator *e, int64_t now_us)
                                                                                : e->trendline.state,
         .acked_bps = estimator_rate_bps(&e->acked, ACKED_US, 0),
         .recent_bps = estimator_rate_bps(&e->acked, RECENT_US, RECENT_PACKETS),
+        .sent_bps = estimator_rate_bps(&e->sent, ACKED_US, 0),
         .estimate_bps = e->estimate_bps,
         .rtt_us = rtt_of(e),
         .queue_us = e->newest_queue_us,

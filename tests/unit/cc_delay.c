@@ -224,6 +224,24 @@ static void a_slope_without_a_queue_holds_the_rate(void **state)
     assert_int_equal(aimd_input(&a, &in, MS(5100)), 850000);
 }
 
+/* Half of the estimate is in use when the path gets narrow: what arrives counts, not the estimate. */
+static void where_less_is_sent_than_allowed_what_arrives_bounds_the_fall(void **state)
+{
+    (void)state;
+    struct aimd a;
+    struct aimd_input in = quiet(500000);
+    in.app_limited = true;
+    in.queue_us = MS(250);
+    in.sent_bps = 550000; /* all of it arrives: others fill the queue */
+    aimd_init(&a, 3000000, 30000, 100000000, 0);
+    aimd_input(&a, &in, MS(5000));
+    assert_true(a.rate_bps >= 3000000 * 85 / 100);
+    in.sent_bps = 1800000;
+    aimd_init(&a, 3000000, 30000, 100000000, 0);
+    aimd_input(&a, &in, MS(5000));
+    assert_in_range(a.rate_bps, 250000, 500000 * 85 / 100);
+}
+
 static void near_the_known_capacity_it_grows_slowly(void **state)
 {
     (void)state;
@@ -331,6 +349,7 @@ int main(void)
         cmocka_unit_test(an_unknown_link_is_explored_by_eight_percent_a_second),
         cmocka_unit_test(overuse_sets_the_rate_below_what_arrived),
         cmocka_unit_test(a_slope_without_a_queue_holds_the_rate),
+        cmocka_unit_test(where_less_is_sent_than_allowed_what_arrives_bounds_the_fall),
         cmocka_unit_test(near_the_known_capacity_it_grows_slowly),
         cmocka_unit_test(it_stays_below_one_and_a_half_of_what_arrives),
         cmocka_unit_test(what_others_hold_down_does_not_grow),
