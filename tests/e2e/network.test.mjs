@@ -81,6 +81,14 @@ test('500 kbit/s for 20 s: the right layer, back to the top, next to no freeze',
     const concealed = (sound(last) - sound(start)) / (last.microphone.totalSamplesReceived - start.microphone.totalSamplesReceived);
     const bps = (8 * (middle.camera.bytesReceived - narrow.find((s) => s.at > start.at + FITS_S).camera.bytesReceived)) / (middle.at - start.at - FITS_S);
     t.diagnostic(`a layer that fits after ${fits.toFixed(1)} s, ${Math.round(bps / 1000)} kbit/s from then on`);
+    const each = [];
+    for (let a = narrow[0], i = 1; i < narrow.length; i++) {
+        const b = narrow[i];
+        if (b.at - a.at < 1) continue;
+        each.push(`${b.camera.frameWidth}:${Math.round((8 * (b.camera.bytesReceived - a.camera.bytesReceived)) / (b.at - a.at) / 1000)}`);
+        a = b;
+    }
+    t.diagnostic(`width and kbit/s of each second: ${each.join(' ')}`);
     t.diagnostic(`back at the top after ${back.toFixed(1)} s; frozen ${frozen.toFixed(2)} s; concealed ${(100 * concealed).toFixed(2)} %`);
     assert.ok(fits <= FITS_S * slow, `a layer that fits after ${fits} s`);
     assert.ok(narrow.at(-1).camera.framesDecoded > narrow.find((s) => s.at > start.at + FITS_S).camera.framesDecoded + 50, 'pictures go on');

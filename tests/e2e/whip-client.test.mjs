@@ -300,7 +300,7 @@ describe('@eyevinn/whip-web-client', () => {
             if (url === elsewhere) assert.equal(patches.length, 0);
             else assert.ok(patches.length > 0);
             for (const r of patches) {
-                assert.match(r.body, /^a=candidate:\S+ 0 udp /m);
+                assert.match(r.body, /^a=candidate:\S+ 0 (udp|tcp) /m);
                 assert.deepEqual([r.path, r.ifMatch, r.status], [s.of('POST')[0].answer.location, undefined, 400]);
             }
             assert.equal(await s.page.evaluate(() => window.client.supportTrickleIce()), false);

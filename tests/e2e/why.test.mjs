@@ -116,14 +116,19 @@ test('what the viewer has turned off does not come', async () => {
 
 test('short of bandwidth: a lower layer, then a pause that the client hears of; and all comes back by itself', async () => {
     const { to, of, bye } = await pair();
-    const top = await becomes('the top', of, (s) => s.why === 'top' && s.forwarded === 2);
+    await becomes('the top', of, (s) => s.why === 'top' && s.forwarded === 2);
     await to.page.evaluate(() => {
         window.states = [];
         window.fanlight.room.on('trackStreamStateChanged', (pub, state) => window.states.push(state));
     });
-    await bandwidth(to, Math.round(top.layer.bitrate_bps * 0.7));
-    const lower = await becomes('a lower layer', of, (s) => s.why === 'bandwidth' && s.layer && s.forwarded === s.layer.spatial);
-    assert.ok(lower.layer.bitrate_bps < top.layer.bitrate_bps && lower.next_bps > 0, JSON.stringify(lower));
+    // how much the camera sends depends on how busy its machine is: short is what is less than the top as it is now
+    const squeezed = async () => {
+        const now = await of();
+        if (now.of.why === 'top') await bandwidth(to, Math.round(now.of.layer.bitrate_bps * 0.7));
+        return now;
+    };
+    const lower = await becomes('a lower layer', squeezed, (s) => s.why === 'bandwidth' && s.layer && s.forwarded === s.layer.spatial);
+    assert.ok((lower.layer.spatial < 2 || lower.layer.temporal < 2) && lower.next_bps > 0, JSON.stringify(lower));
     assert.equal(lower.paused, false);
     await to.sees('Sina', 'camera', 10);
     await bandwidth(to, 20000);
@@ -153,6 +158,7 @@ test('priority decides who keeps the picture', async () => {
         const costs = await Promise.all([ada, bob].map(async (who) => (await why(server, room, to, who)).of.layer?.bitrate_bps ?? 0));
         await bandwidth(to, Math.round(Math.max(...costs) * 1.1));
     };
+    const rank = ({ layer }) => (layer ? layer.spatial * 4 + layer.temporal : -1);
     const prefer = (first) =>
         to.page.evaluate((name) => {
             for (const p of window.fanlight.room.remoteParticipants.values()) {
@@ -165,14 +171,15 @@ test('priority decides who keeps the picture', async () => {
     await narrow();
     for (const [first, second] of [[bob, ada], [ada, bob]]) {
         await prefer(first.name);
-        await becomes(`${first.name} before ${second.name}`, () => why(server, room, to, first), (s) => s.layer?.spatial > 0 && !s.paused, 60000);
-        const behind = async () => {
-            const now = await why(server, room, to, second);
-            if (now.of.why === 'top') await narrow();
-            return now;
-        };
-        const other = await becomes(`${second.name} behind`, behind, (s) => s.why === 'bandwidth', 30000);
-        assert.ok(!other.layer || other.layer.spatial < 2, JSON.stringify(other));
+        let last;
+        await until(`${first.name} before ${second.name}`, async () => {
+            last = [(await why(server, room, to, first)).of, (await why(server, room, to, second)).of];
+            const [it, other] = last;
+            if (other.why === 'top') await narrow();
+            return it.layer?.spatial > 0 && !it.paused && other.why === 'bandwidth' && rank(it) > rank(other);
+        }, 60000).catch((e) => {
+            throw new Error(`${e.message}\n${JSON.stringify(last)}`);
+        });
     }
     for (const p of [ada, bob, to]) await p.page.close();
 });

@@ -27,8 +27,10 @@ export class Person {
     }
 
     connected() {
-        return until(`${this.name} is in the call`, () =>
-            this.page.evaluate(() => window.fanlight?.room?.state === 'connected'),
+        return until(
+            `${this.name} is in the call`,
+            () => this.page.evaluate(() => window.fanlight?.room?.state === 'connected'),
+            30000, // the first page of a browser on a busy machine
         );
     }
 
