@@ -262,10 +262,14 @@ void release_media(struct sfu_sub *s, struct packet *pkt, const struct rewrite_o
     enum pacer_class class = s->kind == KIND_AUDIO ? PACER_AUDIO : PACER_VIDEO;
     if (queue(s, class, EGRESS_MEDIA, pkt, out))
         return;
+    if (class == PACER_VIDEO) {
+        drop_stale(s); /* what is behind a hole is of no use, but for a key frame and what follows it */
+        if (s->current >= 0 && queue(s, class, EGRESS_MEDIA, pkt, out))
+            return;
+    }
     s->peer->worker->stats.stale_packets++;
     if (class == PACER_AUDIO)
         return;
-    drop_stale(s); /* what is behind a hole is of no use */
     if (s->dropped_end != out->seq)
         s->dropped_from = out->seq;
     s->dropped_end = out->seq + 1;

@@ -1,4 +1,4 @@
-/* How packets leave: in runs of equal length, at a pace, and what becomes of those that wait for too long. */
+/* How packets leave: in runs of equal length, and how long they take. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -6,7 +6,6 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include "rtp/rtx.h"
 #include "support/sfu_party.h"
 
 #define FRAME_PACKETS 5
@@ -93,53 +92,6 @@ static void encrypted_packets_are_not_padded(void **state)
     source_free(camera);
 }
 
-/* More at once than may wait: whole frames go, the source is asked for a key frame, and who asks for what is
- * missing is told that it never comes. */
-static void what_waits_too_long_is_dropped(void **state)
-{
-    (void)state;
-    party_open(&t, &(struct party_options){.workers = 1, .subs = 1});
-    const struct heard_stream *h = party_heard(&t, 0, VIDEO);
-    frames_until(h, 20);
-    sfu_rig_idle(&t.rig, SFU_ESTIMATE_WAIT_US / 1000 + SFU_ALLOCATE_REST_US / 1000);
-    frames_until(h, h->count + 20); /* all that is wanted goes by now */
-    sfu_rig_idle(&t.rig, SFU_KEY_FRAME_US / 1000 + 50);
-    struct sfu_command goes = {.type = SFU_PEER_SET, .worker = t.subs[0]->worker, .peer = t.subs[0]->id};
-    goes.peer_set.never_pause = true; /* what is sent here is more than any path is taken to carry */
-    sfu_rig_post(&t.rig, &goes);
-    unsigned plis = sfu_rig_stream(t.publisher, t.camera->ssrc)->plis;
-    int64_t from_us = sfu_rig_now_us(), until_us = from_us + 5000000, packets = 0;
-    SFU_RIG_UNTIL(
-        &t.rig, sfu_rig_stream(t.publisher, t.camera->ssrc)->plis > plis || sfu_rig_now_us() > until_us, {
-            for (int i = 0; i < 50; i++, packets += FRAME_PACKETS)
-                frame(t.camera, false);
-        });
-    /* what waits is at most what comes in a tenth of a second: then 2.5 times what came in half a second goes
-     */
-    bool slow = packets / 10 < PACER_ITEMS_MAX * (sfu_rig_now_us() - from_us) / 1000000 * 5 / 4;
-    if (sfu_rig_stream(t.publisher, t.camera->ssrc)->plis == plis && slow) {
-        party_close(&t);
-        print_message("# too slow here to send more than the pace, which follows what comes, lets out\n");
-        skip();
-    }
-    sfu_rig_drain(&t.rig);
-    struct sfu_stats s = sfu_rig_stats(&t.rig);
-    assert_true(s.paced > 0);
-    assert_true(s.stale_packets >= PACER_ITEMS_MAX / 2);
-    assert_true(s.stale_frames > 0 && s.stale_frames <= s.stale_packets);
-    size_t before = h->count;
-    uint16_t last = h->packets[before - 1].h.seq;
-    frames_until(h, before + 20);
-    assert_int_equal(h->packets[before].head[0], 0x67); /* it goes on at the key frame */
-    uint16_t gap = (uint16_t)(h->packets[before].h.seq - last - 1), missing = (uint16_t)(last + 1);
-    assert_true(gap > 0 && gap <= s.stale_packets);
-    missing = (uint16_t)(h->packets[before].h.seq - 1); /* one that is remembered */
-    sfu_rig_nack(t.subs[0], h->ssrc, &missing, 1);
-    SFU_RIG_UNTIL(&t.rig, party_rtx(&t, 0)->count == 1, (void)0);
-    assert_int_equal(party_rtx(&t, 0)->packets[0].h.payload_len, RTX_OSN_LEN);
-    party_close(&t);
-}
-
 static void transit_times_are_counted(void **state)
 {
     (void)state;
@@ -175,7 +127,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(packets_of_a_frame_are_made_equal, sfu_rig_teardown),
         cmocka_unit_test_teardown(encrypted_packets_are_not_padded, sfu_rig_teardown),
-        cmocka_unit_test_teardown(what_waits_too_long_is_dropped, sfu_rig_teardown),
         cmocka_unit_test_teardown(transit_times_are_counted, sfu_rig_teardown),
         cmocka_unit_test_teardown(the_first_video_is_asked_for_at_once, sfu_rig_teardown),
     };
