@@ -1,6 +1,6 @@
-/* Video that comes faster than it may go out, in virtual time: a source that stalled sends all it has at once,
- * more than may wait for a receiver. Whole frames go without being sent, and it goes on at a key frame: one
- * that waits behind them, or one that is asked for. */
+/* Video that comes faster than it may go out, in virtual time: a source that stalled sends all it has at
+ * once, more than may wait for a receiver. Whole frames go without being sent, and it goes on at a key frame:
+ * one that waits behind them, or one that is asked for. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
