@@ -81,6 +81,17 @@ struct twcc_result {
  * interval. 0 or -EINVAL. */
 int twcc_sender_init(struct twcc_sender *s, struct twcc_sent *slots, size_t count);
 
+/* Moves to a larger ring of count slots, a power of two: what the old one remembers stays known. The old
+ * slots are the caller's again. 0 or -EINVAL, and nothing has changed. */
+int twcc_sender_grow(struct twcc_sender *s, struct twcc_sent *slots, size_t count);
+
+/* Do so many packets wait for their report that the ring ought to be larger? Reports are late, lost, and tell
+ * again of what they told before, so it should hold some times what is under way. */
+static inline bool twcc_sender_is_short(const struct twcc_sender *s)
+{
+    return (uint64_t)(s->next - s->acked) > s->mask / 4;
+}
+
 /* Gives the next number to a packet that is sent now. size: 1 and up. */
 uint16_t twcc_sender_next(struct twcc_sender *s, int64_t now_us, uint16_t size, uint8_t tag);
 

@@ -23,6 +23,20 @@ static struct twcc_sent *sent_of(struct twcc_sender *s, int64_t seq)
     return &s->sent[(uint64_t)seq & s->mask];
 }
 
+int twcc_sender_grow(struct twcc_sender *s, struct twcc_sent *slots, size_t count)
+{
+    if (count <= (size_t)s->mask + 1 || count > SLOTS_MAX || (count & (count - 1)) != 0)
+        return -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        slots[i] = (struct twcc_sent){0};
+    int64_t from = s->next > (int64_t)s->mask ? s->next - (int64_t)s->mask - 1 : 0;
+    for (int64_t seq = from; seq < s->next; seq++)
+        slots[(uint64_t)seq & (count - 1)] = *sent_of(s, seq);
+    s->sent = slots;
+    s->mask = (uint32_t)count - 1;
+    return 0;
+}
+
 uint16_t twcc_sender_next(struct twcc_sender *s, int64_t now_us, uint16_t size, uint8_t tag)
 {
     int64_t seq = s->next++;

@@ -7,7 +7,8 @@
 #include "base/prefetch.h"
 #include "base/rand.h"
 
-#define TWCC_SLOTS 2048 /* packets in flight: a second of 20 Mbit/s; a power of two */
+#define TWCC_SLOTS_MIN 256  /* packets remembered at first: over a second of a camera; a power of two */
+#define TWCC_SLOTS_MAX 2048 /* at most: a second of 20 Mbit/s */
 
 /* A client that answers our offer checks at once and then begins its handshake, while its answer is still on
  * the way through signalling. */
@@ -163,6 +164,12 @@ static void early_free(struct transport *t)
     }
 }
 
+static void sent_free(struct transport *t)
+{
+    if (t->sent)
+        huge_free(t->sent, ((size_t)t->sender.mask + 1) * sizeof *t->sent);
+}
+
 void transport_free(struct transport *t)
 {
     if (!t)
@@ -172,7 +179,7 @@ void transport_free(struct transport *t)
     srtp_rx_free(t->rx);
     srtp_tx_free(t->tx);
     free(t->recorder);
-    huge_free(t->sent, TWCC_SLOTS * sizeof *t->sent);
+    sent_free(t);
     huge_free(t, sizeof *t);
 }
 
@@ -493,15 +500,26 @@ struct srtp_tx *transport_tx(struct transport *t)
     return t->tx;
 }
 
+/* Without memory the ring stays as it is: reports on what it has forgotten tell nothing. */
+static void sent_grow(struct transport *t)
+{
+    size_t count = 2 * ((size_t)t->sender.mask + 1);
+    struct twcc_sent *slots = count <= TWCC_SLOTS_MAX ? huge_alloc(count * sizeof *slots) : NULL;
+    if (!slots || twcc_sender_grow(&t->sender, slots, count))
+        return;
+    huge_free(t->sent, count / 2 * sizeof *t->sent);
+    t->sent = slots;
+}
+
 uint16_t transport_twcc_next(struct transport *t, size_t size, uint8_t tag, int64_t now_us)
 {
     if (!t->sent) {
-        t->sent = huge_alloc(TWCC_SLOTS * sizeof *t->sent);
-        if (!t->sent || twcc_sender_init(&t->sender, t->sent, TWCC_SLOTS)) {
-            huge_free(t->sent, TWCC_SLOTS * sizeof *t->sent);
-            t->sent = NULL;
+        t->sent = huge_alloc(TWCC_SLOTS_MIN * sizeof *t->sent);
+        if (!t->sent)
             return 0;
-        }
+        (void)twcc_sender_init(&t->sender, t->sent, TWCC_SLOTS_MIN);
+    } else if (twcc_sender_is_short(&t->sender)) {
+        sent_grow(t);
     }
     return twcc_sender_next(&t->sender, now_us, (uint16_t)size, tag);
 }

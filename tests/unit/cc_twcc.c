@@ -415,6 +415,39 @@ static void the_ring_forgets_and_refuses(void **state)
     assert_memory_equal(&s, &before, sizeof s);
 }
 
+/* While more is under way than it ought to hold the ring is exchanged for larger ones, and forgets nothing.
+ */
+static void the_ring_grows(void **state)
+{
+    (void)state;
+    static struct twcc_sent larger[2][512];
+    struct twcc_sender s;
+    assert_int_equal(twcc_sender_init(&s, ring, 64), 0);
+    assert_int_equal(twcc_sender_grow(&s, larger[0], 64), -EINVAL);
+    assert_int_equal(twcc_sender_grow(&s, larger[0], 100), -EINVAL);
+    size_t grown = 0;
+    for (int i = 0; i < 100; i++) {
+        if (twcc_sender_is_short(&s)) {
+            assert_int_equal(twcc_sender_grow(&s, larger[grown % 2], 128u << grown), 0);
+            grown++;
+        }
+        assert_int_equal(twcc_sender_next(&s, MS(i), (uint16_t)(100 + i), 0), i);
+    }
+    assert_int_equal(grown, 3); /* for 17, 33 and 65 packets */
+    assert_false(twcc_sender_is_short(&s));
+    twcc_recorder_init(&rec);
+    for (int i = 0; i < 100; i++)
+        twcc_recorder_input(&rec, (uint16_t)i, MS(500 + i));
+    uint8_t data[1200];
+    struct twcc_feedback f;
+    size_t len = report(MS(700), data, sizeof data, &f);
+    assert_int_equal(feed(&s, data, len), 100);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(results.r[i].sent_us, MS(i));
+        assert_int_equal(results.r[i].size, 100 + i);
+    }
+}
+
 /* Both sides over a path that loses, delays and reorders, feedback included: every packet is told of at most
  * once as missing and once as received, with its true times, and all that came is told of. */
 static void both_sides_agree_over_a_bad_network(void **state)
@@ -490,6 +523,7 @@ int main(void)
         cmocka_unit_test(reference_times_run_on_over_their_24_bits),
         cmocka_unit_test(forged_reference_times_stay_bounded),
         cmocka_unit_test(the_ring_forgets_and_refuses),
+        cmocka_unit_test(the_ring_grows),
         cmocka_unit_test(both_sides_agree_over_a_bad_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
