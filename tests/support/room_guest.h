@@ -93,7 +93,7 @@ struct guest {
     uint32_t more_audios, more_videos;
     bool wants_none; /* ignores what it is asked for */
     struct note *notes;
-    size_t note_count, first; /* first: that was not cleared */
+    size_t note_count, note_cap, first; /* first: that was not cleared */
     struct seen *seen;
     size_t seen_count;
 };

@@ -256,8 +256,11 @@ static void on_stage(struct host *h, const struct sfu_command *c)
 static void host_post(void *arg, const struct sfu_command *c)
 {
     struct host *h = arg;
-    h->commands = realloc(h->commands, (h->command_count + 1) * sizeof *h->commands);
-    assert_non_null(h->commands);
+    if (h->command_count == h->command_cap) {
+        h->command_cap = h->command_cap ? 2 * h->command_cap : 64;
+        h->commands = realloc(h->commands, h->command_cap * sizeof *h->commands);
+        assert_non_null(h->commands);
+    }
     h->commands[h->command_count++] = *c;
     switch (c->type) {
     case SFU_PEER_ADD:

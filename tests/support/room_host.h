@@ -49,7 +49,7 @@ struct host {
     struct media *media; /* by number */
     size_t media_count;
     struct sfu_command *commands; /* all of them */
-    size_t command_count, mark;
+    size_t command_count, command_cap, mark;
     struct {
         uint32_t peer, ssrc;
     } * ssrcs; /* every one that was ever sent with */

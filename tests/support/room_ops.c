@@ -20,8 +20,11 @@ static struct guest *guest_of(void *arg)
 
 static struct note *note_add(struct guest *g, enum note_kind kind)
 {
-    g->notes = realloc(g->notes, (g->note_count + 1) * sizeof *g->notes);
-    assert_non_null(g->notes);
+    if (g->note_count == g->note_cap) {
+        g->note_cap = g->note_cap ? 2 * g->note_cap : 16;
+        g->notes = realloc(g->notes, g->note_cap * sizeof *g->notes);
+        assert_non_null(g->notes);
+    }
     struct note *n = &g->notes[g->note_count++];
     *n = (struct note){.kind = kind, .seq = ++g->host->seq, .at_us = g->host->now_us};
     return n;
