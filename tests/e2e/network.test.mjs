@@ -9,7 +9,7 @@ import { slow, until } from './lib/server.mjs';
 
 const NARROW_S = 20; // so long the link carries 500 kbit/s
 // Bounds for a machine that does other things as well; what is aimed at: 5 s, 10 s, 1 s, 2 %.
-const FITS_S = 12; // until a layer that fits is shown
+const FITS_S = 15; // until what is shown freezes no more
 const TOP_S = 10; // until the top layer is shown again
 const FROZEN_MAX_S = 3;
 const CONCEALED_MAX = 0.06;
@@ -74,13 +74,15 @@ test('500 kbit/s for 20 s: the right layer, back to the top, next to no freeze',
     const narrow = seen.filter((s) => s.at > start.at && s.at <= middle.at);
     const wide = seen.filter((s) => s.at > middle.at);
     const top = (s) => s.camera.frameWidth >= 1280;
-    const fits = (narrow.findLast(top)?.at ?? start.at) - start.at;
+    /** A width alone does not tell what fits: the largest picture with a part of its frames may. What does not, freezes. */
+    const froze = narrow.findLast((s, i) => i && s.camera.totalFreezesDuration > narrow[i - 1].camera.totalFreezesDuration);
+    const fits = (froze?.at ?? start.at) - start.at;
     const back = (wide.find(top)?.at ?? Infinity) - middle.at;
     const frozen = last.camera.totalFreezesDuration - start.camera.totalFreezesDuration;
     const sound = (s) => s.microphone.concealedSamples - s.microphone.silentConcealedSamples;
     const concealed = (sound(last) - sound(start)) / (last.microphone.totalSamplesReceived - start.microphone.totalSamplesReceived);
     const bps = (8 * (middle.camera.bytesReceived - narrow.find((s) => s.at > start.at + FITS_S).camera.bytesReceived)) / (middle.at - start.at - FITS_S);
-    t.diagnostic(`a layer that fits after ${fits.toFixed(1)} s, ${Math.round(bps / 1000)} kbit/s from then on`);
+    t.diagnostic(`what is shown fits after ${fits.toFixed(1)} s, ${Math.round(bps / 1000)} kbit/s from then on`);
     const each = [];
     for (let a = narrow[0], i = 1; i < narrow.length; i++) {
         const b = narrow[i];
@@ -90,7 +92,7 @@ test('500 kbit/s for 20 s: the right layer, back to the top, next to no freeze',
     }
     t.diagnostic(`width and kbit/s of each second: ${each.join(' ')}`);
     t.diagnostic(`back at the top after ${back.toFixed(1)} s; frozen ${frozen.toFixed(2)} s; concealed ${(100 * concealed).toFixed(2)} %`);
-    assert.ok(fits <= FITS_S * slow, `a layer that fits after ${fits} s`);
+    assert.ok(fits <= FITS_S * slow, `what is shown fits after ${fits} s`);
     assert.ok(narrow.at(-1).camera.framesDecoded > narrow.find((s) => s.at > start.at + FITS_S).camera.framesDecoded + 50, 'pictures go on');
     assert.ok(back <= TOP_S * slow, `the top layer after ${back} s`);
     assert.ok(frozen <= FROZEN_MAX_S * slow, `frozen for ${frozen} s`);
