@@ -103,7 +103,7 @@ static void on_daemon_log(void *cls, const char *fmt, va_list args)
     char text[512];
     vsnprintf(text, sizeof text, fmt, args);
     text[strcspn(text, "\n")] = '\0';
-    log_debug("http.library", "text=\"%s\"", text);
+    log_debug("http.microhttpd", "text=\"%s\"", text);
 }
 
 static struct MHD_Daemon *start_daemon(struct http *h)

@@ -502,6 +502,13 @@ void host_free(struct host *h)
     free(h);
 }
 
+int host_end(void **state)
+{
+    host_check(*state);
+    host_free(*state);
+    return 0;
+}
+
 struct room *host_room(struct host *h)
 {
     return room_find(h->rooms, "room");

@@ -14,8 +14,7 @@ static struct track *cam, *mic;
 
 static int two_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     struct guest_options o = guest_options("bob");
     o.may_pause = true;
@@ -26,14 +25,6 @@ static int two_guests(void **state)
     guest_clear(alice);
     guest_clear(bob);
     host_mark(h);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -248,7 +239,7 @@ static void what_is_received_can_be_seen(void **state)
     assert_false(participant_allocated(alice->p, &whole));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, host_end)
 
 int main(void)
 {

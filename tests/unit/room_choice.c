@@ -15,8 +15,7 @@ static struct track *cam, *mic;
 
 static int three_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     bob = guest_enter(h, "bob");
     struct guest_options o = guest_options("manual");
@@ -29,14 +28,6 @@ static int three_guests(void **state)
     guest_clear(bob);
     guest_clear(manual);
     host_mark(h);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -311,7 +302,7 @@ static void an_adaptive_client_begins_small(void **state)
     assert_int_equal(guest_receives(bob, cam)->max_layer, -1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, three_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, three_guests, host_end)
 
 int main(void)
 {

@@ -15,8 +15,7 @@ static struct track *cam;
 
 static int two_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     bob = guest_enter(h, "bob");
     cam = guest_publish(alice, "cam", SOURCE_CAMERA);
@@ -24,14 +23,6 @@ static int two_guests(void **state)
     host_run(h, S(6));
     guest_clear(alice);
     guest_clear(bob);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -274,7 +265,7 @@ static void sound_has_no_layers(void **state)
     assert_int_equal(guest_count(alice, NOTE_DEMAND), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, host_end)
 
 int main(void)
 {

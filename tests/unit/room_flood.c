@@ -13,8 +13,7 @@ static struct track *mic;
 
 static int enter(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     bob = guest_enter(h, "bob");
     mic = guest_publish(alice, "mic", SOURCE_MICROPHONE);
@@ -22,14 +21,6 @@ static int enter(void **state)
     host_run(h, S(10)); /* what joining took is forgotten */
     guest_clear(alice);
     guest_clear(bob);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -89,10 +80,10 @@ static void a_leaver_is_told_of_at_once_whatever_went_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_first_changes_are_told_at_once, enter, done),
-        cmocka_unit_test_setup_teardown(a_flood_is_collected_and_its_end_is_known, enter, done),
-        cmocka_unit_test_setup_teardown(whoever_calms_down_is_told_of_at_once_again, enter, done),
-        cmocka_unit_test_setup_teardown(a_leaver_is_told_of_at_once_whatever_went_before, enter, done),
+        cmocka_unit_test_setup_teardown(the_first_changes_are_told_at_once, enter, host_end),
+        cmocka_unit_test_setup_teardown(a_flood_is_collected_and_its_end_is_known, enter, host_end),
+        cmocka_unit_test_setup_teardown(whoever_calms_down_is_told_of_at_once_again, enter, host_end),
+        cmocka_unit_test_setup_teardown(a_leaver_is_told_of_at_once_whatever_went_before, enter, host_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,8 +14,7 @@ static struct guest *alice, *bob;
 
 static int two_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     struct guest_options o = guest_options("bob");
     o.manual = true; /* looks on */
@@ -23,14 +22,6 @@ static int two_guests(void **state)
     guest_clear(alice);
     guest_clear(bob);
     host_mark(h);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -457,7 +448,7 @@ static void two_connections_publish_alike(void **state)
     assert_null(guest_track(carol, "cam"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, host_end)
 
 int main(void)
 {

@@ -17,8 +17,7 @@ static struct track *cam;
 
 static int two_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     bob = guest_enter(h, "bob");
     cam = guest_publish(alice, "cam", SOURCE_CAMERA);
@@ -26,14 +25,6 @@ static int two_guests(void **state)
     host_run(h, S(6));
     guest_clear(alice);
     guest_clear(bob);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -445,7 +436,7 @@ static void who_has_no_news_is_not_looked_at(void **state)
         assert_true(list_empty(lists[i]));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, host_end)
 
 int main(void)
 {

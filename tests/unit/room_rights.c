@@ -15,21 +15,12 @@ static struct guest *alice, *bob;
 
 static int two_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     bob = guest_enter(h, "bob");
     guest_clear(alice);
     guest_clear(bob);
     host_mark(h);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -315,7 +306,7 @@ static void who_becomes_hidden_leaves_the_others(void **state)
     assert_int_equal(guest_count(bob, NOTE_UPDATE), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, host_end)
 
 int main(void)
 {

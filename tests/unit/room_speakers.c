@@ -15,8 +15,7 @@ static struct track *mic;
 
 static int three_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     bob = guest_enter(h, "bob");
     struct guest_options o = guest_options("deaf");
@@ -27,14 +26,6 @@ static int three_guests(void **state)
     guest_clear(alice);
     guest_clear(bob);
     guest_clear(deaf);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -194,7 +185,7 @@ static void many_speakers_are_told_in_turns(void **state)
         assert_int_equal(guest_count(g[i], NOTE_SPEAKERS), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, three_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, three_guests, host_end)
 
 int main(void)
 {

@@ -14,21 +14,12 @@ static struct guest *alice, *bob;
 
 static int two_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     bob = guest_enter(h, "bob");
     guest_clear(alice);
     guest_clear(bob);
     host_mark(h);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -429,7 +420,7 @@ static void old_clients_find_the_track_in_the_stream_id(void **state)
     assert_string_equal(guest_section(old, cam)->msid_stream, stream);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, host_end)
 
 int main(void)
 {

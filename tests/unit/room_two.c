@@ -22,8 +22,7 @@ static struct guest_options two(const char *identity)
 
 static int two_guests(void **state)
 {
-    (void)state;
-    h = host_new();
+    *state = h = host_new();
     alice = guest_enter(h, "alice");
     struct guest_options o = two("bob");
     bob = guest_enter_with(h, &o);
@@ -31,14 +30,6 @@ static int two_guests(void **state)
     guest_clear(alice);
     guest_clear(bob);
     host_mark(h);
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    host_check(h);
-    host_free(h);
     return 0;
 }
 
@@ -405,7 +396,7 @@ static void an_unsubscribed_track_leaves_its_section(void **state)
     assert_int_equal(bob->receives->n_media, 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, two_guests, host_end)
 
 int main(void)
 {
