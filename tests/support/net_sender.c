@@ -10,6 +10,7 @@
 #include "base/rand.h"
 #include "rtp/rtcp.h"
 #include "rtp/rtx.h"
+#include "support/sfu_section.h"
 
 #define VOICE      NET_LAYERS
 #define SPREAD_US  8000 /* the packets of a frame are sent within this time */
@@ -28,26 +29,6 @@ const struct net_sender_options net_sender_720p = {
 extern int64_t virtual_now_us;
 
 /* ---- sections ---- */
-
-struct ext_id {
-    uint8_t id;
-    enum rtp_ext ext;
-};
-
-static const struct ext_id publisher_ids[] = {{1, RTP_EXT_AUDIO_LEVEL}, {2, RTP_EXT_ABS_SEND_TIME},
-    {3, RTP_EXT_TWCC}, {4, RTP_EXT_MID}, {10, RTP_EXT_RID}, {11, RTP_EXT_REPAIRED_RID}};
-static const struct ext_id viewer_ids[] = {{7, RTP_EXT_AUDIO_LEVEL}, {5, RTP_EXT_TWCC}, {9, RTP_EXT_MID}};
-
-static void section_make(struct sfu_section *s, bool viewer, const char *mid)
-{
-    *s = (struct sfu_section){0};
-    (void)snprintf(s->mid, sizeof s->mid, "%s", mid);
-    rtp_extmap_init(&s->extmap);
-    const struct ext_id *ids = viewer ? viewer_ids : publisher_ids;
-    size_t n = viewer ? sizeof viewer_ids / sizeof *ids : sizeof publisher_ids / sizeof *ids;
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(rtp_extmap_set(&s->extmap, ids[i].id, ids[i].ext), 0);
-}
 
 void net_section_audio(struct sfu_section *s, bool viewer, const char *mid, bool red)
 {
