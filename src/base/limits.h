@@ -275,8 +275,10 @@
 #define SFU_HANDSHAKES_MAX      512 /* datagrams of them that wait: half a second of work */
 #define SFU_HANDSHAKES_PEER_MAX 16  /* of one peer: a flight is cut into four at most, and may be repeated */
 #define SFU_DISCOVER_US                                                                                      \
-    3000000               /* a start waits this long for the STUN server: three of its requests, and a name */
-#define SFU_RECV_ROUNDS 4 /* batches read from the socket before what they bring is sent on */
+    3000000 /* a start waits this long for the STUN server: three of its requests, and a name */
+#define SFU_RECV_MAX (4 * UDP_BATCH_MAX) /* datagrams read from a socket before what they bring is sent on   \
+                                          */
+#define FEEDBACK_GATHER_US 4000 /* reports that come closer together than this wait for one another */
 
 /* ---- the few voices of a large room (audio_top_n) ---- */
 #define SFU_SLOTS_MAX    16     /* voices forwarded at once: who could tell more apart? */

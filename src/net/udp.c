@@ -1,6 +1,7 @@
 #include "net/udp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,10 +25,9 @@ struct inbox {
     struct packet *packets[UDP_BATCH_MAX];
 };
 
-static int option_on(int fd, int level, int name)
+static int option_set(int fd, int level, int name, int value)
 {
-    int one = 1;
-    return setsockopt(fd, level, name, &one, sizeof one) < 0 ? -errno : 0;
+    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
 }
 
 static int buffer_size(int fd, int name)
@@ -53,7 +53,7 @@ static int bind_v6(int fd, uint16_t port)
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0)
         return -errno;
-    int rc = option_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO); /* of IPv4 packets too, as mapped addresses */
+    int rc = option_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1); /* of IPv4 packets too, as mapped addresses */
     if (rc < 0)
         return rc;
     return bind(fd, (struct sockaddr *)&any, sizeof any) < 0 ? -errno : 0;
@@ -62,13 +62,14 @@ static int bind_v6(int fd, uint16_t port)
 static int bind_v4(int fd, uint16_t port)
 {
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int rc = option_on(fd, IPPROTO_IP, IP_PKTINFO);
+    int rc = option_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
     if (rc < 0)
         return rc;
     return bind(fd, (struct sockaddr *)&any, sizeof any) < 0 ? -errno : 0;
 }
 
-int udp_open(struct udp_socket *s, uint16_t port, int buffer_bytes)
+/* shared: the port may be one that another socket of ours shares. */
+static int open_bound(struct udp_socket *s, uint16_t port, int buffer_bytes, bool shared)
 {
     struct udp_socket new = {0};
     new.fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -77,9 +78,11 @@ int udp_open(struct udp_socket *s, uint16_t port, int buffer_bytes)
         new.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (new.fd < 0)
         return -errno;
-    int rc = new.v4_only ? bind_v4(new.fd, port) : bind_v6(new.fd, port);
+    int rc = shared ? option_set(new.fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
     if (rc == 0)
-        rc = option_on(new.fd, SOL_SOCKET, SO_RXQ_OVFL);
+        rc = new.v4_only ? bind_v4(new.fd, port) : bind_v6(new.fd, port);
+    if (rc == 0)
+        rc = option_set(new.fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
     struct sockaddr_storage name;
     socklen_t len = sizeof name;
     if (rc == 0 && getsockname(new.fd, (struct sockaddr *)&name, &len) < 0)
@@ -95,6 +98,46 @@ int udp_open(struct udp_socket *s, uint16_t port, int buffer_bytes)
     new.rcvbuf = buffer_raise(new.fd, SO_RCVBUFFORCE, SO_RCVBUF, buffer_bytes);
     new.sndbuf = buffer_raise(new.fd, SO_SNDBUFFORCE, SO_SNDBUF, buffer_bytes);
     *s = new;
+    return 0;
+}
+
+int udp_open(struct udp_socket *s, uint16_t port, int buffer_bytes)
+{
+    return open_bound(s, port, buffer_bytes, false);
+}
+
+/* Gives the socket of RTCP, the second one of the port, what has version 2 and a packet type of 192 to 223.
+ */
+static int steer_rtcp(int fd)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), /* beyond the datagram: the program ends with 0 */
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xc0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x80, 0, 4),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xe0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xc0, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0 ? -errno : 0;
+}
+
+int udp_open_rtcp(struct udp_socket *s, int buffer_bytes, struct udp_socket *ret)
+{
+    struct udp_socket new = {.fd = -1};
+    int rc = option_set(s->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (rc == 0)
+        rc = open_bound(&new, s->port, buffer_bytes, true);
+    if (rc == 0)
+        rc = steer_rtcp(s->fd);
+    if (rc < 0) {
+        udp_close(&new);
+        option_set(s->fd, SOL_SOCKET, SO_REUSEPORT, 0);
+        return rc;
+    }
+    *ret = new;
     return 0;
 }
 

@@ -31,6 +31,11 @@ struct udp_socket {
 int udp_open(struct udp_socket *s, uint16_t port, int buffer_bytes);
 void udp_close(struct udp_socket *s);
 
+/* Opens a second socket on the port of s, to which the kernel gives what looks like RTCP from then on (RFC
+ * 5761, section 4; SO_ATTACH_REUSEPORT_CBPF, Linux 4.5); s gets the rest, and sends. Each has its own buffer.
+ * The port stays busy for everybody else. 0 or -errno: s is as it was, and gets everything. */
+int udp_open_rtcp(struct udp_socket *s, int buffer_bytes, struct udp_socket *ret);
+
 /* Receives up to max (<= UDP_BATCH_MAX) datagrams into new packets of the pool; path and recv_us are filled.
  * Returns their number, 0 when nothing waits, -ENOBUFS when the pool is exhausted (one datagram is read and
  * dropped). */

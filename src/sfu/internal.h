@@ -382,6 +382,14 @@ struct handshakes {
     unsigned first, count;
 };
 
+/* RTCP, which may wait a little. */
+struct feedback {
+    struct udp_socket udp; /* fd -1: it comes with the rest */
+    struct loop_fd *fd;
+    struct wheel_timer timer; /* set: it is read then, and nobody waits for it meanwhile */
+    int64_t read_us;          /* last time */
+};
+
 struct sfu_worker {
     struct sfu *sfu;
     uint8_t index;
@@ -407,6 +415,7 @@ struct sfu_worker {
     uint64_t tcp_dropped; /* frames that did not fit a connection's queue */
     struct wheel_timer tick;
     struct handshakes handshakes;
+    struct feedback feedback;
     struct egress *egress;
     struct pacer_pool items;
     struct list due;    /* tracks whose bursts go at the end of this round */
@@ -457,6 +466,8 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
 void worker_free(struct sfu_worker *w);
 int worker_start(struct sfu_worker *w);
 void worker_stop(struct sfu_worker *w);
+/* Takes in what waits in a socket, SFU_RECV_MAX datagrams at most; returns how many there were. */
+size_t worker_receive(struct sfu_worker *w, struct udp_socket *s, int64_t now_us);
 void worker_send(struct sfu_worker *w, const struct path *to, const uint8_t *data, size_t len);
 void worker_ring_push(struct sfu_worker *w, unsigned to, struct packet *p);
 void worker_flush_rings(struct sfu_worker *w);
@@ -662,6 +673,12 @@ void rtcp_nacks(struct sfu_peer *p, int64_t now_us);
 void rtcp_reports(struct sfu_peer *p, int64_t now_us);
 void rtcp_ask_key_frame(struct sfu_track *t, struct sfu_stream *s);
 int64_t rtcp_next_timeout(const struct sfu_peer *p);
+
+/* ---- feedback.c ---- */
+int feedback_init(struct sfu_worker *w, int buffer_bytes); /* once socket and loop are there; 0 or -errno */
+void feedback_done(struct sfu_worker *w);
+void feedback_round(
+    struct sfu_worker *w, int64_t now_us); /* the worker is awake: takes what waited for some time */
 
 /* ---- handshake.c ---- */
 bool handshake_input(struct sfu_peer *peer, struct packet *p);

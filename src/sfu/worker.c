@@ -185,14 +185,13 @@ static void datagram_input(struct sfu_worker *w, struct packet *p)
 
 static void mail_ready(void *arg, uint32_t events, int64_t now_us);
 
-static void udp_ready(void *arg, uint32_t events, int64_t now_us)
+size_t worker_receive(struct sfu_worker *w, struct udp_socket *s, int64_t now_us)
 {
-    struct sfu_worker *w = arg;
-    (void)events;
     w->now_us = now_us;
     struct packet *batch[UDP_BATCH_MAX];
-    for (int round = 0; round < SFU_RECV_ROUNDS; round++) {
-        int n = udp_recv(&w->udp, w->pool, batch, UDP_BATCH_MAX, now_us);
+    size_t total = 0;
+    while (total < SFU_RECV_MAX) {
+        int n = udp_recv(s, w->pool, batch, UDP_BATCH_MAX, now_us);
         if (n == -ENOBUFS)
             w->stats.pool_empty++;
         if (n <= 0)
@@ -205,10 +204,20 @@ static void udp_ready(void *arg, uint32_t events, int64_t now_us)
             datagram_input(w, batch[i]);
             packet_unref(batch[i]);
         }
+        total += (size_t)n;
         if (n < UDP_BATCH_MAX)
             break;
         w->now_us = now_us = clock_now_us();
     }
+    return total;
+}
+
+static void udp_ready(void *arg, uint32_t events, int64_t now_us)
+{
+    struct sfu_worker *w = arg;
+    (void)events;
+    worker_receive(w, &w->udp, now_us);
+    feedback_round(w, w->now_us);
 }
 
 /* ---- frames of ICE-TCP ---- */
@@ -379,10 +388,11 @@ static void publish_stats(struct sfu_worker *w)
     w->stats.subs = HASH_COUNT(w->subs);
     w->stats.packets_used = packet_pool_used(w->pool);
     w->stats.packets_waiting = w->items.used;
-    if (w->udp.overflows > w->stats.recv_dropped && log_limit_pass(&w->overflow_limit, w->now_us))
-        log_warn("udp.overflow", "worker=%u dropped=%llu buffer=%d", w->index,
-            (unsigned long long)w->udp.overflows, w->udp.rcvbuf);
-    w->stats.recv_dropped = w->udp.overflows;
+    uint64_t overflows = w->udp.overflows + w->feedback.udp.overflows;
+    if (overflows > w->stats.recv_dropped && log_limit_pass(&w->overflow_limit, w->now_us))
+        log_warn("udp.overflow", "worker=%u dropped=%llu buffer=%d", w->index, (unsigned long long)overflows,
+            w->udp.rcvbuf);
+    w->stats.recv_dropped = overflows;
     w->stats.udp_sends = w->udp.sends;
     w->stats.udp_runs = w->udp.runs;
     w->stats.udp_run_datagrams = w->udp.run_datagrams;
@@ -440,7 +450,7 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
         return -ENOMEM;
     w->sfu = s;
     w->index = (uint8_t)index;
-    w->udp.fd = w->mail.fd = -1;
+    w->udp.fd = w->feedback.udp.fd = w->mail.fd = -1;
     list_init(&w->due);
     list_init(&w->gather);
     list_init(&w->ready);
@@ -463,6 +473,8 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
         w->mail_fd = loop_fd_add(w->loop, w->mail.fd, EPOLLIN, mail_ready, w);
         err = w->udp_fd && w->mail_fd ? 0 : -errno;
     }
+    if (!err)
+        err = feedback_init(w, s->config.cfg->rtc.buffer_bytes);
     if (err) {
         worker_free(w);
         return err;
@@ -505,6 +517,7 @@ void worker_free(struct sfu_worker *w)
         mailbox_done(&w->mail);
     if (w->loop)
         loop_free(w->loop);
+    feedback_done(w);
     if (w->udp.fd >= 0)
         udp_close(&w->udp);
     handshakes_done(w);

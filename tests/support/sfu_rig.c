@@ -617,9 +617,11 @@ static void barrier(struct sfu_rig *r)
         SFU_RIG_UNTIL(r, sfu_rig_event(r, SFU_EVENT_PEER_REMOVED, ids[w], 0, 0), (void)0);
 }
 
-/* One round for the sockets, one for what then goes to other workers, one for them. */
+/* One round for the sockets, one for what then goes to other workers, one for them. Before, the time is over
+ * that RTCP may wait in its socket. */
 void sfu_rig_sync(struct sfu_rig *r)
 {
+    sfu_rig_idle(r, FEEDBACK_GATHER_US / 1000 + 2);
     for (int i = 0; i < 3; i++)
         barrier(r);
     sfu_rig_pump(r, 0);

@@ -3,6 +3,7 @@
 #ifndef SUPPORT_VIRTUAL_NET_H
 #define SUPPORT_VIRTUAL_NET_H
 
+#include <errno.h>
 #include "support/net_world.h"
 #include "support/virtual_time.h"
 
@@ -12,9 +13,19 @@ int udp_open(struct udp_socket *s, uint16_t port, int buffer_bytes)
     return net_socket_open(s, port);
 }
 
+/* One socket has everything, as on a kernel that cannot tell RTCP apart. */
+int udp_open_rtcp(struct udp_socket *s, int buffer_bytes, struct udp_socket *ret)
+{
+    (void)s;
+    (void)buffer_bytes;
+    (void)ret;
+    return -ENOPROTOOPT;
+}
+
 void udp_close(struct udp_socket *s)
 {
-    net_socket_close(s);
+    if (s->fd >= 0)
+        net_socket_close(s);
 }
 
 int udp_recv(struct udp_socket *s, struct packet_pool *pool, struct packet **ret, size_t max, int64_t now_us)

@@ -335,6 +335,69 @@ static void a_busy_port_is_said(void **state)
     assert_int_equal(c.fd, 77);
 }
 
+/* Which of two sockets of a port a datagram comes to. */
+static bool comes_to_second(struct udp_socket *second, const char *ip, const uint8_t *data, size_t len)
+{
+    assert_int_equal(send_one(&a, to(ip, b.port), NULL, data, len), 1);
+    struct pollfd wait[2] = {{.fd = b.fd, .events = POLLIN}, {.fd = second->fd, .events = POLLIN}};
+    assert_int_equal(poll(wait, 2, 5000), 1);
+    bool is_second = wait[1].revents != 0;
+    struct packet *p = receive(is_second ? second : &b);
+    char text[ADDR_TEXT_MAX];
+    assert_int_equal(p->len, len);
+    assert_memory_equal(p->data, data, len);
+    assert_string_equal(addr_ip_text(&p->path.local, text), ip);
+    assert_int_equal(p->path.local.port, b.port);
+    assert_int_equal(p->path.remote.port, a.port);
+    packet_unref(p);
+    return is_second;
+}
+
+static void rtcp_comes_to_a_socket_of_its_own(void **state)
+{
+    (void)state;
+    struct udp_socket second = {.fd = -1}, third = {.fd = 77};
+    int err = udp_open_rtcp(&b, 1 << 20, &second);
+    if (err) {
+        print_message("this kernel does not tell RTCP apart: %s\n", strerror(-err));
+        skip();
+    }
+    assert_int_equal(second.port, b.port);
+    for (unsigned first = 0; first < 256; first++)
+        for (unsigned type = 190; type < 226; type++) {
+            const uint8_t data[12] = {(uint8_t)first, (uint8_t)type};
+            const char *ip = type % 2 ? "127.0.0.1" : "::1";
+            bool rtcp = first >> 6 == 2 && type >= 192 && type <= 223;
+            assert_int_equal(comes_to_second(&second, ip, data, first % 12 + 1), rtcp && first % 12);
+        }
+    /* nobody else has the port, until both leave it */
+    assert_int_equal(udp_open(&third, b.port, 1 << 20), -EADDRINUSE);
+    assert_int_equal(third.fd, 77);
+    uint16_t port = b.port;
+    udp_close(&second);
+    udp_close(&b);
+    assert_int_equal(udp_open(&b, port, 1 << 20), 0);
+}
+
+static void a_kernel_without_ipv6_tells_rtcp_apart_too(void **state)
+{
+    (void)state;
+    udp_close(&b);
+    no_v6 = true;
+    struct udp_socket second = {.fd = -1};
+    assert_int_equal(udp_open(&b, 0, 1 << 20), 0);
+    int err = udp_open_rtcp(&b, 1 << 20, &second);
+    no_v6 = false;
+    if (err) {
+        print_message("this kernel does not tell RTCP apart: %s\n", strerror(-err));
+        skip();
+    }
+    assert_true(second.v4_only);
+    assert_true(comes_to_second(&second, "127.0.0.1", (const uint8_t *)"\x80\xc8\0\0", 4));
+    assert_false(comes_to_second(&second, "127.0.0.1", (const uint8_t *)"\x80\x60\0\0", 4));
+    udp_close(&second);
+}
+
 static void buffers_are_raised_but_never_lowered(void **state)
 {
     (void)state;
@@ -385,6 +448,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_exhausted_pool_drops_one_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(the_kernels_drops_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_busy_port_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(rtcp_comes_to_a_socket_of_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_kernel_without_ipv6_tells_rtcp_apart_too, setup, teardown),
         cmocka_unit_test_setup_teardown(buffers_are_raised_but_never_lowered, setup, teardown),
         cmocka_unit_test(loopback_addresses_come_last),
     };
