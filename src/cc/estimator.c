@@ -170,6 +170,7 @@ static void rtt_input(struct estimator *e, int64_t now_us)
         return;
     int64_t rtt_us = clamp(now_us - e->report_sent_us, RTT_MIN_US, RTT_MAX_US);
     e->rtt_us = e->rtt_us > 0 ? e->rtt_us + (rtt_us - e->rtt_us) / 8 : rtt_us;
+    e->queue_before_us = e->queue_us;
     e->queue_us = e->report_queue_us;
     e->newest_sent_us = e->report_sent_us;
 }
@@ -207,7 +208,14 @@ static int64_t estimate_choose(struct estimator *e)
     return e->estimate_bps;
 }
 
-static bool is_clear(const struct estimator *e)
+bool estimator_is_clear(const struct estimator *e)
+{
+    int64_t queue_us = e->queue_us < e->queue_before_us ? e->queue_us : e->queue_before_us;
+    return e->has_feedback && !e->silent && !e->aimd.draining && e->limit == ESTIMATOR_BY_DELAY &&
+           queue_us < QUIET_QUEUE_US && loss_share(&e->loss) < CLEAR_LOSS;
+}
+
+static bool is_quiet(const struct estimator *e)
 {
     return !e->silent && !e->aimd.draining && !e->report_overuse && e->trendline.state != TRENDLINE_OVERUSE &&
            e->queue_us < QUIET_QUEUE_US && e->limit != ESTIMATOR_BY_LOSS && loss_share(&e->loss) < CLEAR_LOSS;
@@ -271,7 +279,7 @@ int64_t estimator_update(struct estimator *e, int64_t now_us)
     loss_update(&e->loss, e->aimd.rate_bps, in.recent_bps,
         clamp(aimd_floor_bps(&e->aimd), ESTIMATOR_MIN_BPS, ESTIMATOR_MAX_BPS));
     estimate_choose(e);
-    if (!is_clear(e))
+    if (!is_quiet(e))
         e->troubled_us = now_us;
     e->report_any = e->report_overuse = false;
     e->report_sent_us = INT64_MIN;

@@ -51,6 +51,7 @@ struct estimator {
     int64_t troubled_us;     /* the path was last seen not to be clear (estimator_pace_bps) */
     int64_t rtt_us;          /* smoothed; 0: unknown */
     int64_t queue_us;        /* in queues, the least of the last report */
+    int64_t queue_before_us; /* and of the one before */
     int64_t newest_queue_us; /* of the newest packet that arrived */
     int64_t newest_sent_us;  /* and when it was sent */
     int64_t seq_next;        /* one past the highest number reported on */
@@ -106,6 +107,10 @@ bool estimator_take_probed(struct estimator *e);
 /* Was the path ever found full, by delay, by loss or by silence? Before that the estimate says only what was
  * borne out so far. */
 bool estimator_found_full(const struct estimator *e);
+
+/* Does what is sent get through? No queue stands, nothing to speak of is lost, no link has just got slower.
+ * An estimate may be lower all the same: it falls by a share when frames that meet wait for one another. */
+bool estimator_is_clear(const struct estimator *e);
 
 /* The rate at which bursts may go out: never below the estimate, and unknown_bps while nothing is known. On a
  * path that is clear (for a second no overuse, no queue, no loss to speak of) as fast as the bursts before

@@ -11,7 +11,8 @@
 
 struct budget {
     int64_t keep, add; /* totals up to which what goes already stays, and up to which more is taken */
-    int64_t lowest;    /* the latter for lowest layers: to be black is worse than to try in vain */
+    int64_t larger;    /* the latter for larger pictures */
+    int64_t lowest;    /* and for lowest layers: to be black is worse than to try in vain */
     bool limited;      /* by configuration, not by the path */
     bool cut;
     bool own_doing; /* the cut follows an addition of ours */
@@ -109,6 +110,14 @@ void allocate_track_input(
     sum_layers(t, now_us);
 }
 
+void allocate_track_fps(struct allocate_track *t, unsigned spatial, unsigned fps, int64_t dt_us)
+{
+    float *sent = &t->sent_fps[spatial % ALLOCATE_SPATIAL];
+    float share = dt_us > 0 ? (float)dt_us / (float)(dt_us + ALLOCATE_FPS_US) : 0;
+    if (fps)
+        *sent += ((float)fps - *sent) * (*sent > 0 ? share : 1);
+}
+
 /* ---- what there is to choose from ---- */
 
 static bool usable(const struct allocate_track *t)
@@ -150,7 +159,24 @@ static int temporal_wanted(const struct allocate_sub *s, int spatial)
     return l;
 }
 
-/* A camera's larger picture is not worth a quarter of its frames; a screen's is. */
+/* Are the frames of a temporal layer below the last one wanted as many as a larger picture needs? */
+static bool moves(const struct allocate_sub *s, int spatial, int temporal)
+{
+    const struct allocate_track *t = s->track;
+    bool goes = s->begun && s->spatial == spatial && s->temporal == temporal;
+    float fps = t->sent_fps[spatial] / (float)(1u << (t->temporal - 1 - temporal));
+    return t->sent_fps[spatial] <= 0 || fps >= (goes ? ALLOCATE_FPS_KEPT : ALLOCATE_FPS_LEAST);
+}
+
+/* The lowest temporal layer of a spatial one that is not the lowest: a camera's larger picture is not worth
+ * a quarter of its frames, nor half of them where the camera gives few; a screen's is. */
+static int temporal_least(const struct allocate_sub *s, int spatial, int last)
+{
+    if (s->screen || last == 0)
+        return 0;
+    return moves(s, spatial, last - 1) ? last - 1 : last;
+}
+
 static uint16_t steps_of(struct allocate_sub *s)
 {
     const struct allocate_track *t = s->track;
@@ -164,7 +190,7 @@ static uint16_t steps_of(struct allocate_sub *s)
         if (!(within >> i & 1))
             continue;
         int last = temporal_wanted(s, i);
-        int first = i == lowest_bit(within) || s->screen || last < 2 ? 0 : last - 1;
+        int first = i == lowest_bit(within) ? 0 : temporal_least(s, i, last);
         for (int l = first; l <= last; l++)
             steps |= 1u << (i * ALLOCATE_TEMPORAL + l);
     }
@@ -337,7 +363,15 @@ static void cut(struct allocate *a, struct budget *b, int64_t estimate, int64_t 
     if (b->own_doing && before > b->add)
         b->add = before;
     a->before_bps = 0;
-    b->keep = b->lowest = b->add;
+    b->keep = b->lowest = b->larger = b->add;
+}
+
+/* Of what failed: with time a little more is worth a try. */
+static int64_t again_bps(const struct allocate *a, int64_t since_us)
+{
+    int64_t percent =
+        since_us < 0 ? ALLOCATE_UP_PERCENT : ALLOCATE_AGAIN_PERCENT + least(since_us / 2000000, 900);
+    return a->ceiling_bps / 100 * percent;
 }
 
 static void spare_budget(struct allocate *a, struct budget *b, int64_t used, int64_t estimate, int64_t bound)
@@ -349,12 +383,11 @@ static void spare_budget(struct allocate *a, struct budget *b, int64_t used, int
     b->add = least(a->smooth_bps / 100 * ALLOCATE_UP_PERCENT, bound);
     if (!b->limited)
         b->add = least(b->add, bound / 100 * ALLOCATE_UP_PERCENT);
-    b->lowest = b->add;
+    b->lowest = b->larger = b->add;
     if (a->ceiling_bps) {
-        int64_t since = b->now_us - a->ceiling_until_us; /* with time a little more is worth a try */
-        int64_t percent =
-            since < 0 ? ALLOCATE_UP_PERCENT : ALLOCATE_AGAIN_PERCENT + least(since / 2000000, 900);
-        b->add = least(b->add, a->ceiling_bps / 100 * percent);
+        int64_t since_us = b->now_us - a->ceiling_until_us;
+        b->add = least(b->add, again_bps(a, since_us));
+        b->larger = least(b->add, again_bps(a, since_us - ALLOCATE_LARGER_US));
         if (b->now_us - a->failed_us < resume(a->in_row))
             b->lowest = b->add;
     }
@@ -372,12 +405,15 @@ static struct budget budget_of(struct allocate *a, const struct allocate_input *
     int64_t estimate = bounded(in->estimate_bps, (int64_t)ALLOCATE_RATE_MAX_BPS * 100);
     b.limited = in->limit_bps > 0 && in->limit_bps < estimate;
     int64_t bound = b.limited ? in->limit_bps : estimate;
-    int64_t room = used > bound && used <= b.trusted ? used : bound;
+    bool clear = in->clear && !b.limited;
+    int64_t room = used > bound && (used <= b.trusted || clear) ? used : bound;
     int64_t dt = a->run_us ? bounded(now_us - a->run_us, GAP_MAX_US) : 0;
     if (!a->run_us)
         a->sure_bps = estimate;
     smooth(a, estimate, in->probed, dt);
     owe(a, used, room, dt);
+    if (clear)
+        a->debt_us = bounded(a->debt_us - dt / 8, DEBT_MAX_US);
     forget_failures(a, estimate, subs, n, &b);
     b.cut = used > a->audio_bps && (used / ALLOCATE_CUT_PERCENT > room / 100 ||
                                        a->debt_us >= ALLOCATE_DEBT_US || (b.limited && used > bound));
@@ -407,6 +443,11 @@ static int64_t wait_of(const struct allocate_sub *s, int step, int64_t more, con
     return until > b->now_us ? until : 0;
 }
 
+static bool is_larger(const struct allocate_sub *s, int step)
+{
+    return s->held >= 0 && step / ALLOCATE_TEMPORAL > s->held / ALLOCATE_TEMPORAL;
+}
+
 /* false: it does not fit. */
 static bool take(struct allocate_sub *s, int step, struct budget *b)
 {
@@ -417,7 +458,7 @@ static bool take(struct allocate_sub *s, int step, struct budget *b)
             return false;
     } else if (anyway) {
         ;
-    } else if (b->sum + b->reserved + more > (lowest ? b->lowest : b->add)) {
+    } else if (b->sum + b->reserved + more > (lowest ? b->lowest : is_larger(s, step) ? b->larger : b->add)) {
         return false;
     } else if (wait_of(s, step, more, b)) {
         s->waits = true;
@@ -454,7 +495,7 @@ static void trade(struct allocate_sub **subs, size_t n, size_t i, int step, stru
     bool holds = step <= s->held;
     if (b->trades == ALLOCATE_TRADES || b->refusals == ALLOCATE_REFUSALS)
         return;
-    int64_t bound = holds ? b->keep : b->add - b->reserved;
+    int64_t bound = holds ? b->keep : b->larger - b->reserved;
     int64_t more = sub_cost(s, step) - sub_cost(s, s->chosen), missing = b->sum + more - bound;
     if (!holds && (bound - b->sum < bound / 100 * ALLOCATE_TRADE_PERCENT || wait_of(s, step, more, b)))
         return;

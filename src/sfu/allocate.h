@@ -4,8 +4,9 @@
  * whose lowest layer does not fit is paused and comes back by itself.
  *
  * What is forwarded already is kept while the path seems to bear it: an excess over the estimate is
- * tolerated until the queue that it would make is ALLOCATE_DEBT_US long, layers are only added where some
- * room is left, and what failed is tried again more and more rarely.
+ * tolerated while feedback shows that all gets through, else until the queue that it would make is
+ * ALLOCATE_DEBT_US long; layers are only added where some room is left, and what failed is tried again more
+ * and more rarely.
  *
  * Rates are bit/s as the estimate counts them (bytes on the wire), times microseconds of the monotonic clock.
  * Pure: no I/O, no allocation; O(n log n) in the subscriptions of a subscriber. Thread of the subscriber's
@@ -49,6 +50,11 @@
     60 /* unless the estimate fell below this share of the total: that was the path */
 #define ALLOCATE_BACKOFF_US     20000000 /* and is tried again after this time, doubled with each failure */
 #define ALLOCATE_BACKOFF_MAX_US 160000000
+#define ALLOCATE_FPS_LEAST      12 /* pictures a second: a larger picture with fewer than these moves in jerks */
+#define ALLOCATE_FPS_KEPT       10      /* and is given up below these */
+#define ALLOCATE_FPS_US         3000000 /* time constant of the pictures that come */
+#define ALLOCATE_LARGER_US                                                                                   \
+    120000000 /* and so much later if it is a larger picture: that costs a key frame to try */
 #define ALLOCATE_RESUME_US                                                                                   \
     60000000 /* a paused video waits half as long as others, and no longer than this                         \
               */
@@ -75,13 +81,18 @@ struct allocate_track {
     /* of allocate_track_input */
     int64_t own_bps[ALLOCATE_SPATIAL][ALLOCATE_TEMPORAL]; /* of each layer alone */
     int64_t begun_us[ALLOCATE_SPATIAL];                   /* when the layer became active; 0: it is not */
-    int64_t input_us;                                     /* 0: never */
+    float sent_fps[ALLOCATE_SPATIAL]; /* of allocate_track_fps; 0: not known yet, taken as 30 */
+    int64_t input_us;                 /* 0: never */
 };
 
 /* bytes on the wire that each layer brought since the last call (of a layer alone, not of those below it);
  * call it every 50 to 250 ms, with active set as it is now. Audio: [0][0]. now_us > 0. */
 void allocate_track_input(
     struct allocate_track *t, uint32_t bytes[ALLOCATE_SPATIAL][ALLOCATE_TEMPORAL], int64_t now_us);
+
+/* So many pictures a second came of a layer, all temporal layers together, in the dt_us before; 0: it is not
+ * known. */
+void allocate_track_fps(struct allocate_track *t, unsigned spatial, unsigned fps, int64_t dt_us);
 
 /* ---- subscriptions ---- */
 
@@ -144,8 +155,9 @@ struct allocate_input {
     int64_t limit_bps;    /* never more than this, whatever it carries; 0: none */
     int64_t reserved_bps; /* goes anyway: retransmissions, data */
     int64_t
-        trusted_bps;  /* nobody has found the path full: up to this lowest layers go whatever the estimate */
-    bool probed;      /* a probe succeeded since the last run: the estimate is proven */
+        trusted_bps; /* nobody has found the path full: up to this lowest layers go whatever the estimate */
+    bool probed;     /* a probe succeeded since the last run: the estimate is proven */
+    bool clear; /* what is sent gets through, without a queue or loss: whatever the estimate, it is borne */
     bool never_pause; /* the client cannot be told of pauses: lowest layers go even if they do not fit */
 };
 

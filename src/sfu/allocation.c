@@ -240,6 +240,17 @@ void allocation_count(struct sfu_track *t, const struct sfu_packet *m, size_t by
         t->layers.svc = p->flags & PAYLOAD_INTER_LAYER;
 }
 
+static void count_pictures(struct sfu_track *t, int64_t now_us)
+{
+    int64_t dt_us = t->layers.input_us ? now_us - t->layers.input_us : 0;
+    for (unsigned i = 0; t->kind == KIND_VIDEO && i < t->layers.spatial; i++) {
+        unsigned from = is_simulcast(t) ? i : 0; /* scalable layers have as many each */
+        const struct sfu_stream *s = from < t->stream_count ? t->streams[from] : NULL;
+        if (s && t->layers.active >> i & 1)
+            allocate_track_fps(&t->layers, i, s->layers.fps[t->layers.temporal - 1], dt_us);
+    }
+}
+
 void allocation_track_tick(struct sfu_track *t, int64_t now_us)
 {
     uint8_t active = active_layers(t);
@@ -250,6 +261,7 @@ void allocation_track_tick(struct sfu_track *t, int64_t now_us)
     }
     if (structure_of(t))
         describe(t);
+    count_pictures(t, now_us);
     allocate_track_input(&t->layers, t->layer_bytes, now_us);
     memset(t->layer_bytes, 0, sizeof t->layer_bytes);
 }
@@ -451,6 +463,7 @@ static void run(struct sfu_allocation *a, int64_t now_us)
         /* the estimate grows with what is sent: it must not keep out what would make it grow */
         .trusted_bps = congestion_found_full(p) || p->capacity_bps ? 0 : PACER_RATE_MIN_BPS,
         .probed = congestion_take_probed(p),
+        .clear = !p->capacity_bps && congestion_is_clear(p),
         .never_pause = p->never_pause};
     for (size_t i = 0; i < a->count; i++)
         a->subs[i]->forwarded = forwarded_of(sub_of(a->subs[i]));

@@ -44,6 +44,12 @@ bool congestion_found_full(const struct sfu_peer *p)
     return c && c->begun && estimator_found_full(&c->estimator);
 }
 
+bool congestion_is_clear(const struct sfu_peer *p)
+{
+    const struct congestion *c = p->sent.state;
+    return c && c->begun && estimator_is_clear(&c->estimator);
+}
+
 bool congestion_take_probed(struct sfu_peer *p)
 {
     return p->sent.state && estimator_take_probed(&p->sent.state->estimator);

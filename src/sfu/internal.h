@@ -636,8 +636,10 @@ void egress_flush(struct sfu_worker *w);
 
 /* What the path to this peer carries, bit/s on the wire (egress_size); a guess until something was sent. */
 int64_t congestion_estimate_bps(const struct sfu_peer *p);
-/* Did a probe raise that since the last call? */
 bool congestion_found_full(const struct sfu_peer *p);
+/* Does what is sent get through, without a queue or loss to speak of, as feedback shows? */
+bool congestion_is_clear(const struct sfu_peer *p);
+/* Did a probe raise the estimate since the last call? */
 bool congestion_take_probed(struct sfu_peer *p);
 /* What was allocated to the peer: total_bps in all, and wanted_bps, the total that is worth probing for (0:
  * none above the first, and nothing is probed). */

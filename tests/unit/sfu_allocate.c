@@ -293,6 +293,94 @@ static void frames_are_traded_for_a_larger_picture(void **state)
     assert_int_equal(w.a.switches, 0);
 }
 
+/* Half of 15 frames a second is no better picture than a smaller one that moves. */
+static void a_larger_picture_has_to_move(void **state)
+{
+    const struct {
+        unsigned fps; /* 0: not known */
+        int step;
+    } rows[] = {{0, 11}, {30, 11}, {25, 11}, {20, 2}, {15, 2}, {8, 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(state);
+        struct allocate_sub *v = camera(3, 3);
+        for (unsigned s = 0; s < 3; s++)
+            allocate_track_fps(track_of(v), s, rows[i].fps, TICK_US);
+        run(350000);
+        assert_int_equal(step(v), rows[i].step);
+        run(500000);
+        v->screen = true;
+        fresh(state);
+        v = camera(3, 3);
+        v->screen = true;
+        for (unsigned s = 0; s < 3; s++)
+            allocate_track_fps(track_of(v), s, rows[i].fps, TICK_US);
+        run(1000000); /* a screen's is for reading */
+        assert_int_equal(step(v), 20);
+    }
+}
+
+static void few_frames_do_not_make_it_flap(void **state)
+{
+    (void)state;
+    struct allocate_sub *v = camera(3, 3);
+    allocate_track_fps(track_of(v), 1, 25, TICK_US);
+    run(350000);
+    assert_int_equal(step(v), 11);
+    for (int i = 0; i < 300; i++) { /* 21 to 27 */
+        allocate_track_fps(track_of(v), 1, 21 + (unsigned)i % 7, TICK_US);
+        run(350000);
+        assert_int_equal(step(v), 11);
+    }
+    for (int i = 0; i < 100; i++) {
+        allocate_track_fps(track_of(v), 1, 15, TICK_US);
+        run(350000);
+    }
+    assert_int_equal(step(v), 2);
+    assert_int_equal(w.a.switches, 1);
+}
+
+/* An estimate falls by a share when frames wait for one another; the path tells whether they get through. */
+static void what_gets_through_is_not_taken_away(void **state)
+{
+    struct allocate_sub *v = camera(3, 3);
+    for (int clear = 1; clear >= 0; clear--) {
+        for (int i = 0; i < 100; i++)
+            run(500000);
+        assert_int_equal(step(v), 12);
+        w.in.clear = clear;
+        for (int i = 0; i < 100; i++)
+            run(370000);
+        assert_int_equal(step(v), clear ? 12 : 11);
+        assert_int_equal(w.a.cuts, !clear);
+        w.in.clear = true;
+    }
+    w.in.limit_bps = 300000; /* nobody's queue, but somebody's will */
+    run(500000);
+    assert_int_equal(step(v), 11);
+    fresh(state);
+}
+
+static void a_larger_picture_that_failed_waits_for_a_probe(void **state)
+{
+    (void)state;
+    struct allocate_sub *v = camera(3, 3);
+    for (int i = 0; i < 100; i++)
+        run(500000);
+    run(1200000);
+    for (int i = 0; i < 50; i++)
+        run(1200000);
+    assert_int_equal(step(v), 21);
+    for (int i = 0; i < 20; i++)
+        run(800000);
+    assert_int_equal(step(v), 12);
+    for (int i = 0; i < 600; i++) /* so much the media alone bears out */
+        run(1200000);
+    assert_int_equal(step(v), 12);
+    w.in.probed = true;
+    run(1200000);
+    assert_int_equal(step(v), 21);
+}
+
 static void who_comes_after_a_cut_is_not_paused_for_it(void **state)
 {
     (void)state;
@@ -461,6 +549,10 @@ int main(void)
         TEST(what_goes_anyway_counts),
         TEST(unknown_rates_are_guessed),
         TEST(frames_are_traded_for_a_larger_picture),
+        TEST(a_larger_picture_has_to_move),
+        TEST(few_frames_do_not_make_it_flap),
+        TEST(what_gets_through_is_not_taken_away),
+        TEST(a_larger_picture_that_failed_waits_for_a_probe),
         TEST(who_comes_after_a_cut_is_not_paused_for_it),
         TEST(who_has_it_keeps_it_among_equals),
         TEST(what_a_paused_one_waits_for_nobody_else_gets),
