@@ -103,6 +103,7 @@
 #define AUTH_TOKEN_MAX (64 * 1024) /* bytes of a token: what an HTTP request line can carry */
 
 /* ---- rooms ---- */
+#define ROOM_REGRESSION_PEOPLE  5    /* fewer move to a backup codec if they may: one encoding costs less */
 #define ROOM_PENDING_TRACKS_MAX 32   /* tracks a client may announce before it negotiates them */
 #define ROOM_ATTRIBUTES_MAX     256  /* attributes of a participant: they are searched one by one */
 #define ROOM_PERMISSIONS_MAX    1024 /* people a publisher names: sorted with each change */
@@ -117,6 +118,7 @@
 #define ROOM_SUBSCRIBE_WAIT_US  60000000 /* a subscription waits this long for its track to appear */
 #define ROOM_SPEAKERS_US        400000   /* cadence of speaker updates */
 #define ROOM_QUALITY_US         5000000  /* cadence of connection quality */
+#define ROOM_BACKUP_WAIT_US     10000000 /* a publisher has so long to send a backup codec that is needed */
 #define ROOM_DEMAND_LATER_US    3500000  /* a layer is switched off this long after its last viewer went */
 #define ROOM_DEMAND_FIRST_US                                                                                 \
     10000000 /* the first word on layers comes at the latest this long after publishing */

@@ -20,12 +20,11 @@ static int place_of(const struct track_layer *l, const struct sfu_section *s)
     return l->spatial_layer >= 0 && l->spatial_layer < SFU_LAYERS_MAX ? l->spatial_layer : -1;
 }
 
-void bandwidth_layers(const struct room_track *t, const struct sfu_section *s, struct sfu_announced *ret)
+void bandwidth_layers(const struct room_media *m, const struct sfu_section *s, struct sfu_announced *ret)
 {
-    const struct track_desc *d = &t->t.desc;
-    const struct track_codec *c = d->codec_count ? &d->codecs[0] : NULL;
-    const struct track_layer *layers = c && c->layer_count ? c->layers : d->layers;
-    uint8_t n = c && c->layer_count ? c->layer_count : d->layer_count;
+    const struct track_desc *d = &m->track->t.desc;
+    uint8_t n;
+    const struct track_layer *layers = media_layers(m, &n);
     *ret = (struct sfu_announced){.screen = d->source == SOURCE_SCREEN_SHARE};
     for (uint8_t i = 0; d->kind == TRACK_VIDEO && i < n; i++) {
         int at = place_of(&layers[i], s);

@@ -49,10 +49,12 @@ struct subscription {
     uint64_t key;              /* name of the binding in the plan; 0: in no section */
     uint32_t number;           /* of the media side; 0: it does not know it */
     char mid[SDP_MID_MAX + 1]; /* the section it was announced to the media side with */
-    bool codec_failed;         /* the client cannot decode it; told once */
+    uint8_t codec;             /* which of the track's codecs it is to have */
+    uint8_t refused;           /* bit a codec that the client turned out not to take */
+    bool codec_failed;         /* the client cannot decode any; told once */
     bool live;                 /* a packet was forwarded */
     bool paused;               /* told to the client */
-    int8_t want;               /* enum video_quality that its viewer wants, counted in the track; -1: none */
+    int8_t want;               /* enum video_quality that its viewer wants, counted in its codec; -1: none */
     int8_t layer;              /* forwarded at present; -1: none */
     uint8_t short_rounds;      /* quality reports in a row that found less than the viewer wants */
     bool ever_paused;          /* the client was told of a pause some time */
@@ -137,29 +139,40 @@ struct participant_private {
 };
 
 struct track_demand {
-    uint32_t viewers[3]; /* subscriptions by what they want, enum video_quality */
-    struct list link;    /* server->demands, while a word to the publisher is due */
+    struct list link; /* server->demands, while a word to the publisher is due */
     bool told;
-    bool enabled[3];
     int64_t lower_due_us;
+};
+
+/* One of the codecs of a track; to the media side a track of its own. */
+struct room_media {
+    UT_hash_handle hh; /* server->media, by id */
+    struct room_track *track;
+    uint32_t id;             /* of the media side; 0: no section sends it */
+    enum sdp_codec_id codec; /* as announced; once it is sent: as negotiated */
+    uint32_t
+        extra_codecs; /* SDP_CODEC_BITs that a receiver may get besides (Opus inside RED, RED made of it) */
+    char fmtp[128];
+    bool simulcast;
+    bool live;            /* a packet came */
+    uint8_t arriving;     /* bit a spatial layer of simulcast */
+    uint8_t short_rounds; /* quality reports in a row that found less than what was asked of the publisher */
+    uint32_t viewers[3];  /* subscriptions by what they want, enum video_quality */
+    bool enabled[3];      /* what the publisher was told of it, if it was told */
+    int64_t asked_us;     /* the publisher was asked to begin with it; 0: not, or it has */
 };
 
 /* A track with what only room/ knows. */
 struct room_track {
     struct track t;
-    UT_hash_handle hh;     /* server->tracks, by id */
     UT_hash_handle by_sid; /* server->tracks_by_sid */
     uint8_t worker;
     struct room_peer *peer;
-    enum sdp_codec_id codec;
-    uint32_t
-        extra_codecs; /* SDP_CODEC_BITs that a receiver may get besides (Opus inside RED, RED made of it) */
-    char fmtp[128];
+    struct room_media media[TRACK_CODECS_MAX]; /* as desc.codecs: the primary and its backups */
+    uint8_t regressed; /* the codec that everybody is to have who can; 0: the primary */
     int64_t published_us;
     struct track_demand demand;
-    uint8_t arriving;     /* bit a spatial layer of simulcast */
-    uint8_t short_rounds; /* quality reports in a row that found less than what was asked of the publisher */
-    struct list offered;  /* room_private->offered; not in it: a microphone that slots carry */
+    struct list offered;      /* room_private->offered; not in it: a microphone that slots carry */
     struct room_stage *stage; /* this is a slot of it */
     bool on_stage;            /* a microphone that slots carry */
 };
@@ -200,7 +213,8 @@ struct room_server {
     struct list rooms;
     struct room_private *by_name;
     struct room_peer *peers;
-    struct room_track *tracks, *tracks_by_sid; /* published ones */
+    struct room_track *tracks_by_sid; /* published ones */
+    struct room_media *media;         /* of these */
     struct subscription *subs;
     struct list pokes;
     struct list watched;  /* participants with a deadline */
@@ -267,18 +281,47 @@ void track_touch(struct room_track *t);                        /* a version of i
 void track_enter(struct room_track *t, struct participant *p); /* the tables, as published */
 struct room_track *track_new(struct participant *p, const struct track_desc *d);
 void track_publish(struct room_track *t, struct room_peer *peer, const struct sdp_section_result *s);
-void track_republish(struct room_track *t, const struct sdp_section_result *s);
 void track_end(struct room_track *t); /* unpublishes and frees */
 struct room_track *track_for_section(struct room_peer *peer, const struct sdp_section_result *s);
-const struct sdp_section_result *peer_section_for_track(struct room_peer *peer, const struct track_desc *d);
 void tracks_check_permission(struct participant *p);
 bool source_allowed(const struct permission *perm, enum track_source s);
+
+/* ---- media.c ---- */
+static inline struct room_media *media_of(const struct subscription *s)
+{
+    return &track_private(s->track)->media[s->codec];
+}
+static inline unsigned media_index(const struct room_media *m)
+{
+    return (unsigned)(m - m->track->media);
+}
+static inline const struct track_codec *media_desc(const struct room_media *m)
+{
+    return &m->track->t.desc.codecs[media_index(m)];
+}
+/* Layers as announced of a codec, or of its track. */
+const struct track_layer *media_layers(const struct room_media *m, uint8_t *ret_n);
+bool media_possible(const struct room_media *m); /* may a subscription have it, now or when it is sent? */
+struct room_media *media_in_section(const struct participant *p, const char *mid);
+/* The backup codec, announced and not sent so far, that this section carries; NULL. */
+struct room_media *media_for_section(const struct participant *p, const char *msid_track);
+void media_enter(struct room_media *m); /* the table */
+void media_describe(struct room_media *m, const struct sdp_section_result *s);
+void media_announce(const struct room_media *m, const struct sdp_section_result *s);
+void media_renegotiated(struct room_media *m, const struct sdp_section_result *s);
+void media_publish(struct room_media *m, const struct sdp_section_result *s); /* a backup codec's */
+void media_parked(struct participant *p); /* those that are announced now and were negotiated before */
+void media_end(struct room_media *m);     /* a backup codec is no longer sent */
+void media_leave(struct room_media *m);   /* the table, and the media side */
+void media_regress(struct room_media *m); /* it arrives, or is wanted: does everybody get it? */
 
 /* ---- subscription.c ---- */
 void subscriptions_reconcile(struct participant *subscriber, struct track *t);
 void subscriptions_reconcile_all(struct participant *subscriber);
 void subscriptions_of_new_track(struct track *t);
 void subscriptions_renew(struct track *t); /* its codec changed: everyone needs a section that takes it */
+void subscriptions_retry(struct track *t, unsigned codec); /* it has a codec more */
+void subscription_retry(struct subscription *s, unsigned codec);
 void subscription_end(struct subscription *s);
 void subscription_start(struct subscription *s, const struct sdp_section_result *section);
 void subscription_stop(struct subscription *s);  /* the media side forgets it */
@@ -296,7 +339,7 @@ void bandwidth_event(struct room_server *rs, const struct sfu_event *e);
 void bandwidth_announce(struct room_peer *peer); /* the media side has just heard of the peer */
 void bandwidth_forget(struct subscription *s);   /* the media side forgets it */
 void bandwidth_snapshot(struct participant *to); /* after a resume */
-void bandwidth_layers(const struct room_track *t, const struct sfu_section *s, struct sfu_announced *ret);
+void bandwidth_layers(const struct room_media *m, const struct sfu_section *s, struct sfu_announced *ret);
 
 /* ---- stage.c ---- */
 int stage_open(struct room *r, unsigned slots); /* 0 or -ENOMEM */
@@ -318,6 +361,7 @@ void peer_unbind(struct room_peer *peer, struct subscription *s);
 
 /* ---- negotiate.c ---- */
 void negotiation_needed(struct participant *p);
+void subscription_failed(struct subscription *s); /* there is no codec for it */
 void negotiation_due(struct participant *p, int64_t now_us);
 void negotiation_offer(struct participant *p, bool restart);
 
@@ -336,8 +380,9 @@ void quality_connection(struct participant *p); /* one of p's connections came o
 /* ---- demand.c ---- */
 /* What the viewer wants may have changed, or it is a new one. */
 void demand_changed(struct subscription *s);
-void demand_end(struct subscription *s);     /* the viewer goes */
-int demand_told(const struct room_track *t); /* the highest quality its publisher is to send; -1: none */
+void demand_end(struct subscription *s); /* the viewer goes */
+void demand_move(struct subscription *s, unsigned codec);
+int demand_told(const struct room_media *m); /* the highest quality its publisher is to send; -1: none */
 void demand_update(struct room_track *t, int64_t now_us);
 void demands_tick(struct room_server *rs, int64_t now_us);
 void demand_renew(struct participant *publisher); /* after a resume, like speakers_snapshot */

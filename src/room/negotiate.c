@@ -29,7 +29,7 @@ void negotiation_needed(struct participant *p)
 
 static bool waits(const struct subscription *s)
 {
-    return !s->key && !s->codec_failed;
+    return !s->key && !s->codec_failed && media_of(s)->id;
 }
 
 static bool is_retiring(const struct room_peer *peer)
@@ -155,39 +155,68 @@ void negotiation_offer(struct participant *p, bool restart)
 
 /* ---- what the client can decode ---- */
 
-static bool section_takes(const struct sdp_media *m, const struct room_track *t)
+/* Of a codec that is not sent so far the format is not known: any will do. */
+static bool section_takes(const struct sdp_media *section, const struct room_media *m)
 {
-    for (unsigned i = 0; i < m->n_codecs; i++) {
-        const struct sdp_codec *c = &m->codecs[i];
-        if ((t->extra_codecs & SDP_CODEC_BIT(c->id)) ||
-            (c->id == t->codec && sdp_codec_same_format(c->id, c->fmtp, t->fmtp[0] ? t->fmtp : NULL)))
+    for (unsigned i = 0; i < section->n_codecs; i++) {
+        const struct sdp_codec *c = &section->codecs[i];
+        if ((m->extra_codecs & SDP_CODEC_BIT(c->id)) ||
+            (c->id == m->codec &&
+                (!m->id || sdp_codec_same_format(c->id, c->fmtp, m->fmtp[0] ? m->fmtp : NULL))))
             return true;
     }
     return false;
 }
 
-/* Does any section in which the client receives take the track? Without such a section the answer is yes. */
-static bool client_takes(const struct sdp_session *offer, const struct room_track *t)
+/* Does any section in which the client receives take the codec? Without such a section the answer is yes. */
+static bool client_takes(const struct sdp_session *offer, const struct room_media *m)
 {
     bool any = false;
     for (unsigned i = 0; i < offer->n_media; i++) {
-        const struct sdp_media *m = &offer->media[i];
-        if (m->kind != kind_of(&t->t) || !(m->dir & SDP_RECVONLY))
+        const struct sdp_media *section = &offer->media[i];
+        if (section->kind != kind_of(&m->track->t) || !(section->dir & SDP_RECVONLY))
             continue;
-        if (section_takes(m, t))
+        if (section_takes(section, m))
             return true;
         any = true;
     }
     return !any;
 }
 
-static void codec_refused(struct subscription *s)
+/* Which of the track's codecs the client is to have: that of everybody, else the first that it takes. offer:
+ * the client's, that tells; NULL: what it did not refuse so far. -1: none. */
+static int pick_codec(const struct subscription *s, const struct sdp_session *offer)
+{
+    const struct room_track *t = track_private(s->track);
+    for (int i = -1; i < TRACK_CODECS_MAX; i++) {
+        int k = i < 0 ? t->regressed : i;
+        if (media_possible(&t->media[k]) && !(s->refused & 1u << k) &&
+            (!offer || client_takes(offer, &t->media[k])))
+            return k;
+    }
+    return -1;
+}
+
+void subscription_failed(struct subscription *s)
 {
     s->codec_failed = true;
     demand_changed(s);
+    TELL(s->subscriber, subscription_failed, s->track->sid, SUBSCRIPTION_CODEC_UNSUPPORTED);
+}
+
+/* The next codec, if there is one. */
+static void codec_refused(struct subscription *s)
+{
     subscription_stop(s);
     peer_unbind(s->subscriber->subscriber, s);
-    TELL(s->subscriber, subscription_failed, s->track->sid, SUBSCRIPTION_CODEC_UNSUPPORTED);
+    s->refused |= (uint8_t)(1u << s->codec);
+    int next = pick_codec(s, NULL);
+    if (next < 0) {
+        subscription_failed(s);
+        return;
+    }
+    demand_move(s, (unsigned)next);
+    negotiation_needed(s->subscriber);
 }
 
 /* Binds what waits to free sections. offer: the client's, which decides what fits; NULL: ours, which may
@@ -197,11 +226,15 @@ static void bind_waiting(struct room_peer *peer, const struct sdp_session *offer
     list_for_each(l, &peer->participant->subscriptions)
     {
         struct subscription *s = list_entry(l, struct subscription, by_subscriber);
-        if (!waits(s))
+        if (s->key || s->codec_failed)
             continue;
-        if (offer && !client_takes(offer, track_private(s->track)))
-            codec_refused(s);
-        else if (!peer_bind(peer, s, offer == NULL))
+        int codec = pick_codec(s, offer);
+        if (codec < 0) {
+            subscription_failed(s);
+            continue;
+        }
+        demand_move(s, (unsigned)codec);
+        if (waits(s) && !peer_bind(peer, s, offer == NULL))
             participant_introduce(s->track->publisher, s->subscriber);
     }
 }
@@ -255,13 +288,15 @@ static void drop_rejected(struct room_peer *peer, const struct sdp_result *resul
 
 /* ---- the client's offer ---- */
 
-static const struct track_desc *desc_for_media(struct participant *p, const struct sdp_media *m)
+/* What the section carries: one of a track's codecs. NULL: nothing that is announced. */
+static const struct track_desc *desc_for_media(
+    struct participant *p, const struct sdp_media *m, const struct track_codec **ret_codec)
 {
-    list_for_each(l, &p->tracks)
-    {
-        const struct track *t = list_entry(l, struct track, link);
-        if (m->mid && strcmp(t->mid, m->mid) == 0)
-            return &t->desc;
+    const struct room_media *known = m->mid ? media_in_section(p, m->mid) : NULL;
+    known = known ? known : media_for_section(p, m->msid_track);
+    if (known) {
+        *ret_codec = media_desc(known);
+        return &known->track->t.desc;
     }
     const struct track_desc *first = NULL;
     list_for_each(l, &p->pending)
@@ -269,16 +304,19 @@ static const struct track_desc *desc_for_media(struct participant *p, const stru
         const struct track *t = list_entry(l, struct track, link);
         if (kind_of(t) != m->kind)
             continue;
-        if (m->msid_track && strcmp(t->desc.cid, m->msid_track) == 0)
-            return &t->desc;
-        first = first ? first : &t->desc;
+        bool named = m->msid_track && strcmp(t->desc.cid, m->msid_track) == 0;
+        first = first && !named ? first : &t->desc;
+        if (named)
+            break;
     }
+    *ret_codec = first ? &first->codecs[0] : NULL;
     return first;
 }
 
 static void decide_receive(struct participant *p, const struct sdp_media *m, struct sdp_decision *d)
 {
-    const struct track_desc *desc = desc_for_media(p, m);
+    const struct track_codec *codec = NULL;
+    const struct track_desc *desc = desc_for_media(p, m, &codec);
     d->receive = p->permission.can_publish && (!desc || source_allowed(&p->permission, desc->source));
     if (m->kind == SDP_KIND_AUDIO) {
         bool red = p->room->server->cfg->audio.red != CONFIG_RED_OFF &&
@@ -291,8 +329,8 @@ static void decide_receive(struct participant *p, const struct sdp_media *m, str
         d->opus_stereo = desc && desc->stereo;
         return;
     }
-    if (desc && desc->codecs[0].mime[0])
-        d->prefer = sdp_codec_from_mime(desc->codecs[0].mime);
+    if (codec && codec->mime[0])
+        d->prefer = sdp_codec_from_mime(codec->mime);
     d->only = p->firefox && d->prefer != SDP_CODEC_OTHER;
 }
 
@@ -316,15 +354,36 @@ static bool is_ice_restart(const struct room_peer *peer, const struct sdp_transp
            (strcmp(t->ufrag, peer->remote_ufrag) != 0 || strcmp(t->pwd, peer->remote_pwd) != 0);
 }
 
-/* A track whose section stopped sending, or now carries another announced track, has ended. */
-static bool track_ended(struct room_peer *peer, const struct track *t, const struct sdp_section_result *s)
+/* What a section carried ended when it stopped sending, or now carries another announced track. */
+static bool media_ended(
+    struct room_peer *peer, const struct room_media *m, const struct sdp_section_result *s)
 {
     if (!s || s->rejected || !(s->dir & SDP_RECVONLY))
         return true;
-    if (!s->msid_track || strcmp(s->msid_track, t->desc.cid) == 0)
+    const char *cid = media_index(m) ? media_desc(m)->cid : m->track->t.desc.cid;
+    if (!s->msid_track || strcmp(s->msid_track, cid) == 0)
         return false;
     const struct room_track *next = track_for_section(peer, s);
     return next && strcmp(next->t.desc.cid, s->msid_track) == 0;
+}
+
+/* A track lives as long as its primary codec is negotiated; not that anything of it need be sent. */
+static void apply_to_track(struct room_peer *peer, struct room_track *t)
+{
+    for (uint8_t k = 0; k < t->t.desc.codec_count; k++) {
+        struct room_media *m = &t->media[k];
+        const struct sdp_section_result *s = m->id ? sdp_result_find(peer->result, media_desc(m)->mid) : NULL;
+        if (!m->id)
+            continue;
+        if (!media_ended(peer, m, s)) {
+            media_renegotiated(m, s);
+        } else if (k == 0) {
+            track_end(t);
+            return;
+        } else {
+            media_end(m);
+        }
+    }
 }
 
 static void apply_published(struct room_peer *peer)
@@ -333,27 +392,18 @@ static void apply_published(struct room_peer *peer)
     list_for_each_safe(l, &p->tracks)
     {
         struct room_track *t = track_private(list_entry(l, struct track, link));
-        const struct sdp_section_result *s = sdp_result_find(peer->result, t->t.mid);
-        if (t->peer != peer)
-            continue;
-        if (track_ended(peer, &t->t, s))
-            track_end(t);
-        else
-            track_republish(t, s);
+        if (t->peer == peer)
+            apply_to_track(peer, t);
     }
     for (unsigned i = 0; i < peer->result->n_sections; i++) {
         const struct sdp_section_result *s = &peer->result->sections[i];
         if (s->rejected || !(s->dir & SDP_RECVONLY) || s->kind > SDP_KIND_VIDEO)
             continue;
-        bool known = false;
-        list_for_each(l, &p->tracks)
-        {
-            known |= strcmp(list_entry(l, struct track, link)->mid, s->mid) == 0;
-        }
-        struct room_track *t = known ? NULL : track_for_section(peer, s);
+        struct room_track *t = media_in_section(p, s->mid) ? NULL : track_for_section(peer, s);
         if (t)
             track_publish(t, peer, s);
     }
+    media_parked(p);
 }
 
 static int answer_offer(

@@ -260,7 +260,7 @@ static const char *stream_of(const struct track *t)
 int peer_bind(struct room_peer *peer, struct subscription *s, bool grow)
 {
     struct track *t = s->track;
-    const struct room_track *rt = track_private(t);
+    const struct room_media *m = media_of(s);
     enum sdp_kind kind = t->desc.kind == TRACK_VIDEO ? SDP_KIND_VIDEO : SDP_KIND_AUDIO;
     char stream[TRACK_NAME_MAX + ROOM_SID_MAX + 2];
     snprintf(stream, sizeof stream, "%s|%s", t->publisher->sid,
@@ -271,9 +271,9 @@ int peer_bind(struct room_peer *peer, struct subscription *s, bool grow)
         .cname = t->publisher->sid,
         .ssrc = peer_ssrc(peer),
         .rtx_ssrc = t->desc.kind == TRACK_VIDEO ? peer_ssrc(peer) : 0,
-        .codec = rt->codec,
-        .codecs = rt->extra_codecs,
-        .fmtp = rt->fmtp[0] ? rt->fmtp : NULL,
+        .codec = m->codec,
+        .codecs = m->extra_codecs,
+        .fmtp = m->fmtp[0] ? m->fmtp : NULL,
         .stereo = t->desc.stereo};
     if (!st.ssrc)
         return -ENOMEM;

@@ -17,12 +17,14 @@ static int highest_layer(uint8_t layers)
     return highest;
 }
 
-static int layer_of_quality(const struct track *t, int quality)
+static int layer_of_quality(const struct room_media *m, int quality)
 {
     int layer = 0;
-    for (uint8_t i = 0; i < t->desc.layer_count; i++)
-        if (t->desc.layers[i].quality <= quality && t->desc.layers[i].spatial_layer > layer)
-            layer = t->desc.layers[i].spatial_layer;
+    uint8_t n;
+    const struct track_layer *layers = media_layers(m, &n);
+    for (uint8_t i = 0; i < n; i++)
+        if (layers[i].quality <= quality && layers[i].spatial_layer > layer)
+            layer = layers[i].spatial_layer;
     return layer;
 }
 
@@ -48,27 +50,28 @@ static void count_picture(uint8_t *short_rounds, int due, int layer, struct conn
  * no fault of the subscriber's network; a pause for want of bandwidth is. */
 static void count_received(struct subscription *s, struct connection_pictures *pictures)
 {
-    const struct room_track *t = track_private(s->track);
-    bool due = t->t.desc.kind == TRACK_VIDEO && s->want >= 0 && (s->live || s->paused) && !t->t.desc.muted;
+    const struct room_media *m = media_of(s);
+    const struct track_desc *d = &s->track->desc;
+    bool due = d->kind == TRACK_VIDEO && s->want >= 0 && (s->live || s->paused) && !d->muted;
     if (!due) {
         s->short_rounds = 0;
         return;
     }
-    int wanted = layer_of_quality(&t->t, s->want), sent = t->t.simulcast ? highest_layer(t->arriving) : 0;
+    int wanted = layer_of_quality(m, s->want), sent = m->simulcast ? highest_layer(m->arriving) : 0;
     wanted = wanted < sent ? wanted : sent;
     int layer = s->paused ? -1 : s->layer < 0 ? wanted : s->layer;
     count_picture(&s->short_rounds, s->paused && wanted < 0 ? 0 : wanted, layer, pictures);
 }
 
 /* What a publisher sends of a video against what it was asked for. */
-static void count_sent(struct room_track *t, struct connection_pictures *pictures)
+static void count_sent(struct room_media *m, struct connection_pictures *pictures)
 {
-    int asked = demand_told(t);
-    if (!t->t.simulcast || asked < 0 || t->t.desc.muted || !t->arriving) {
-        t->short_rounds = 0;
+    int asked = demand_told(m);
+    if (!m->simulcast || asked < 0 || m->track->t.desc.muted || !m->arriving) {
+        m->short_rounds = 0;
         return;
     }
-    count_picture(&t->short_rounds, layer_of_quality(&t->t, asked), highest_layer(t->arriving), pictures);
+    count_picture(&m->short_rounds, layer_of_quality(m, asked), highest_layer(m->arriving), pictures);
 }
 
 static float missing(const struct connection_pictures *pictures)
@@ -89,7 +92,9 @@ static void look_at_pictures(struct participant *p, uint32_t peer)
     if (peer == p->publisher->number) {
         list_for_each(l, &p->tracks)
         {
-            count_sent(track_private(list_entry(l, struct track, link)), &sent);
+            struct room_track *t = track_private(list_entry(l, struct track, link));
+            for (uint8_t k = 0; k < t->t.desc.codec_count; k++)
+                count_sent(&t->media[k], &sent);
         }
         p->priv->sending_short = missing(&sent);
     }
@@ -101,8 +106,8 @@ static float loss_points(const struct track *t)
 {
     if (t->desc.kind == TRACK_VIDEO)
         return CONNECTION_LOSS_VIDEO;
-    return track_private((struct track *)(uintptr_t)t)->codec == SDP_CODEC_RED ? CONNECTION_LOSS_RED
-                                                                               : CONNECTION_LOSS_AUDIO;
+    const struct room_track *rt = track_private((struct track *)(uintptr_t)t);
+    return rt->media[0].codec == SDP_CODEC_RED ? CONNECTION_LOSS_RED : CONNECTION_LOSS_AUDIO;
 }
 
 /* What a lost per cent costs, by the most sensitive of what the connection carries. */

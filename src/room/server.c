@@ -193,19 +193,22 @@ static void peer_state(struct room_server *rs, struct room_peer *peer, const str
 
 static void track_event(struct room_server *rs, const struct sfu_event *e)
 {
-    struct room_track *t;
-    HASH_FIND_INT(rs->tracks, &e->track, t);
-    if (!t)
+    struct room_media *m;
+    HASH_FIND_INT(rs->media, &e->track, m);
+    if (!m)
         return;
+    struct room_track *t = m->track;
     if (e->type == SFU_EVENT_TRACK_LEVEL) {
         struct participant_private *priv = t->t.publisher->priv;
         if (t->t.desc.source == SOURCE_SCREEN_SHARE_AUDIO || priv->simulate_until_us)
             return;
         speakers_input(t->t.publisher, e->level.level, e->level.active, server_now_us(rs));
     } else if (e->type == SFU_EVENT_TRACK_LAYERS) {
-        t->arriving = e->layers.active;
+        m->arriving = e->layers.active;
     } else {
         log_debug("track.live", "track=%s codec=%d", t->t.sid, e->live.codec);
+        m->live = true;
+        media_regress(m);
     }
 }
 

@@ -46,9 +46,9 @@ static int add_slot(struct room_stage *stage, unsigned index)
     if (!t)
         return -ENOMEM;
     t->stage = stage;
-    t->codec = SDP_CODEC_RED;
-    t->extra_codecs = SDP_CODEC_BIT(SDP_CODEC_OPUS);
-    text_copy(t->t.mime, sizeof t->t.mime, sdp_codec_mime(t->codec));
+    t->media[0].codec = SDP_CODEC_RED;
+    t->media[0].extra_codecs = SDP_CODEC_BIT(SDP_CODEC_OPUS);
+    text_copy(t->t.mime, sizeof t->t.mime, sdp_codec_mime(SDP_CODEC_RED));
     text_copy(t->t.desc.codecs[0].mime, sizeof t->t.desc.codecs[0].mime, t->t.mime);
     track_enter(t, p);
     return 0;
@@ -105,8 +105,9 @@ static void take_encryption(struct room_stage *stage, uint8_t encryption)
         if (t->desc.encryption == encryption)
             return;
         t->desc.encryption = encryption;
-        track_private(t)->codec = encryption ? SDP_CODEC_OPUS : SDP_CODEC_RED; /* RED is never encrypted */
-        text_copy(t->mime, sizeof t->mime, sdp_codec_mime(track_private(t)->codec));
+        enum sdp_codec_id codec = encryption ? SDP_CODEC_OPUS : SDP_CODEC_RED; /* RED is never encrypted */
+        track_private(t)->media[0].codec = codec;
+        text_copy(t->mime, sizeof t->mime, sdp_codec_mime(codec));
         text_copy(t->desc.codecs[0].mime, sizeof t->desc.codecs[0].mime, t->mime);
         track_touch(track_private(t));
         subscriptions_renew(t);
@@ -119,7 +120,8 @@ bool stage_takes(const struct room_track *t)
     struct room_stage *stage = t->t.publisher->room->priv->stage;
     const struct track_desc *d = &t->t.desc;
     if (!stage || stage->p == t->t.publisher || d->kind != TRACK_AUDIO ||
-        d->source == SOURCE_SCREEN_SHARE_AUDIO || (t->codec != SDP_CODEC_OPUS && t->codec != SDP_CODEC_RED))
+        d->source == SOURCE_SCREEN_SHARE_AUDIO ||
+        (t->media[0].codec != SDP_CODEC_OPUS && t->media[0].codec != SDP_CODEC_RED))
         return false;
     if (!stage->voices)
         take_encryption(stage, d->encryption);

@@ -107,7 +107,7 @@ void subscription_stop(struct subscription *s)
     struct sfu_command c = {.type = SFU_SUB_REMOVE,
         .worker = s->subscriber->subscriber->worker,
         .peer = s->subscriber->subscriber->number,
-        .track = s->track->id,
+        .track = media_of(s)->id,
         .sub = s->number};
     rs->host.post(rs->host.arg, &c);
     HASH_DELETE(hh, rs->subs, s);
@@ -152,7 +152,7 @@ void subscription_start(struct subscription *s, const struct sdp_section_result 
     struct sfu_command c = {.type = SFU_SUB_ADD,
         .worker = p->subscriber->worker,
         .peer = p->subscriber->number,
-        .track = t->t.id,
+        .track = media_of(s)->id,
         .sub = s->number};
     c.sub_add.track_worker = t->stage ? c.worker : t->worker;
     c.sub_add.own_peer = p->publisher->number;
@@ -170,23 +170,24 @@ void subscription_start(struct subscription *s, const struct sdp_section_result 
         t->t.announced_subscribed = true;
         TELL(t->t.publisher, track_subscribed, &t->t);
     }
-    log_debug("subscription.started", "room=%s subscriber=%s track=%s mid=%s sub=%u", p->room->name,
-        p->identity, t->t.sid, s->mid, s->number);
+    log_debug("subscription.started", "room=%s subscriber=%s track=%s mime=%s mid=%s sub=%u", p->room->name,
+        p->identity, t->t.sid, media_desc(media_of(s))->mime, s->mid, s->number);
     demand_update(t, server_now_us(rs));
 }
 
 /* The spatial layer that serves a size or quality best: the lowest that is at least as large. */
 static int8_t wanted_layer(
-    const struct participant *p, const struct track *t, const struct track_settings *set)
+    const struct participant *p, const struct room_media *m, const struct track_settings *set)
 {
-    const struct track_desc *d = &t->desc;
-    if (d->layer_count < 2)
+    uint8_t n;
+    const struct track_layer *layers = media_layers(m, &n);
+    if (n < 2)
         return -1;
     if (!set)
         return p->adaptive_stream ? 0 : -1;
     int best = -1, highest = 0;
-    for (uint8_t i = 0; i < d->layer_count; i++) {
-        const struct track_layer *l = &d->layers[i];
+    for (uint8_t i = 0; i < n; i++) {
+        const struct track_layer *l = &layers[i];
         highest = l->spatial_layer > highest ? l->spatial_layer : highest;
         bool fits = set->width && set->height ? (l->width >= set->width || l->height >= set->height)
                                               : l->quality >= (uint8_t)set->quality;
@@ -206,10 +207,10 @@ void subscription_apply(struct subscription *s)
     struct sfu_command c = {.type = SFU_SUB_SET,
         .worker = s->subscriber->subscriber->worker,
         .peer = s->subscriber->subscriber->number,
-        .track = s->track->id,
+        .track = media_of(s)->id,
         .sub = s->number};
     c.sub_set.disabled = set && set->disabled;
-    c.sub_set.max_layer = wanted_layer(s->subscriber, s->track, set);
+    c.sub_set.max_layer = wanted_layer(s->subscriber, media_of(s), set);
     c.sub_set.max_fps = set && set->fps < 255 ? (uint8_t)set->fps : 0;
     if (set) {
         c.sub_set.width = set->width;
@@ -276,8 +277,28 @@ void subscriptions_renew(struct track *t)
         subscription_stop(s);
         peer_unbind(s->subscriber->subscriber, s);
         s->codec_failed = false;
+        s->refused = 0;
         demand_changed(s);
         negotiation_needed(s->subscriber);
+    }
+}
+
+/* Who could take none of its codecs may take this one. */
+void subscription_retry(struct subscription *s, unsigned codec)
+{
+    if (!s->codec_failed)
+        return;
+    s->codec_failed = false;
+    s->refused &= (uint8_t) ~(1u << codec);
+    demand_move(s, codec);
+    negotiation_needed(s->subscriber);
+}
+
+void subscriptions_retry(struct track *t, unsigned codec)
+{
+    list_for_each(l, &t->subscriptions)
+    {
+        subscription_retry(list_entry(l, struct subscription, by_track), codec);
     }
 }
 

@@ -93,6 +93,9 @@ static void fill_layers(struct track_layer *layers, uint8_t n)
 /* What a client leaves out of one of a track's codecs. */
 static void fill_codec(const struct track_desc *d, struct track_codec *c)
 {
+    enum sdp_codec_id id = sdp_codec_from_mime(c->mime);
+    if (id != SDP_CODEC_OTHER)
+        text_copy(c->mime, sizeof c->mime, sdp_codec_mime(id)); /* "video/vp8" is "video/VP8" */
     if (!c->layer_count && d->kind == TRACK_VIDEO) {
         memcpy(c->layers, d->layers, sizeof c->layers);
         c->layer_count = d->layer_count;
@@ -102,6 +105,21 @@ static void fill_codec(const struct track_desc *d, struct track_codec *c)
         bool svc = strcasecmp(c->mime, "video/vp9") == 0 || strcasecmp(c->mime, "video/av1") == 0;
         c->layer_mode = svc ? 2 : 1;
     }
+}
+
+/* Codec k as the client announces it, for the first time or with more to say. */
+static void take_codec(struct room_track *t, uint8_t k, const struct track_codec *from)
+{
+    struct track_codec *c = &t->t.desc.codecs[k];
+    if (t->media[k].id) { /* how it is sent stays as it was negotiated */
+        memcpy(c->layers, from->layers, sizeof c->layers);
+        c->layer_count = from->layer_count;
+    } else if (from != c) {
+        *c = *from;
+    }
+    fill_codec(&t->t.desc, c);
+    if (!t->media[k].id)
+        t->media[k].codec = sdp_codec_from_mime(c->mime);
 }
 
 struct room_track *track_new(struct participant *p, const struct track_desc *d)
@@ -125,8 +143,10 @@ struct room_track *track_new(struct participant *p, const struct track_desc *d)
         t->t.desc.codec_count = 1;
         text_copy(t->t.desc.codecs[0].cid, sizeof t->t.desc.codecs[0].cid, d->cid);
     }
+    for (uint8_t i = 0; i < TRACK_CODECS_MAX; i++)
+        t->media[i].track = t;
     for (uint8_t i = 0; i < t->t.desc.codec_count; i++)
-        fill_codec(&t->t.desc, &t->t.desc.codecs[i]);
+        take_codec(t, i, &t->t.desc.codecs[i]);
     track_touch(t);
     list_init(&t->offered);
     list_init(&t->t.link);
@@ -167,42 +187,19 @@ static enum request_reason add_backup_codec(
             k++;
         if (k == TRACK_CODECS_MAX)
             return REQUEST_LIMIT_EXCEEDED;
-        t->desc.codecs[k] = d->codecs[i];
-        fill_codec(&t->desc, &t->desc.codecs[k]);
-        if (k == t->desc.codec_count)
-            t->desc.codec_count++;
+        bool is_new = k == t->desc.codec_count;
+        struct track_codec c = d->codecs[i];
+        if (!c.cid[0] && d->codec_count == 1)
+            text_copy(c.cid, sizeof c.cid, d->cid);
+        t->desc.codec_count = (uint8_t)(t->desc.codec_count + is_new);
+        take_codec(track_private(t), k, &c);
+        if (is_new && media_possible(&track_private(t)->media[k]))
+            subscriptions_retry(t, k);
     }
     track_touch(track_private(t));
     participant_changed(p, false);
     TELL(p, track_published, d->codec_count && d->codecs[0].cid[0] ? d->codecs[0].cid : d->cid, t);
-    return REQUEST_OK;
-}
-
-enum request_reason participant_add_track(struct participant *p, const struct track_desc *d, const char *sid)
-{
-    const struct config *cfg = p->room->server->cfg;
-    if (!source_allowed(&p->permission, d->source))
-        return REQUEST_NOT_ALLOWED;
-    if (sid && *sid)
-        return add_backup_codec(p, d, sid);
-    if (!d->cid[0])
-        return REQUEST_INVALID_REQUEST;
-    if (list_length(&p->pending) >= ROOM_PENDING_TRACKS_MAX ||
-        (cfg->limits.tracks_max && list_length(&p->tracks) >= (size_t)cfg->limits.tracks_max))
-        return REQUEST_LIMIT_EXCEEDED;
-    bool queued = cid_in_use(&p->tracks, d->cid) || cid_in_use(&p->pending, d->cid);
-    struct room_track *t = track_new(p, d);
-    if (!t)
-        return REQUEST_LIMIT_EXCEEDED;
-    list_add_tail(&p->pending, &t->t.link);
-    if (queued)
-        return REQUEST_QUEUED;
-    TELL(p, track_published, d->cid, &t->t);
-    /* its m-line may have been negotiated before the announcement came */
-    struct room_peer *peer = p->publisher;
-    const struct sdp_section_result *s = peer_section_for_track(peer, &t->t.desc);
-    if (s)
-        track_publish(t, peer, s);
+    media_parked(p); /* its section may have been negotiated before the announcement came */
     return REQUEST_OK;
 }
 
@@ -211,11 +208,15 @@ static enum track_kind kind_of(const struct sdp_section_result *s)
     return s->kind == SDP_KIND_VIDEO ? TRACK_VIDEO : TRACK_AUDIO;
 }
 
-static bool names_track(const struct track_desc *d, const char *cid)
+static bool names_primary(const struct track_desc *d, const char *cid)
 {
-    if (strcmp(d->cid, cid) == 0)
-        return true;
-    for (uint8_t i = 0; i < d->codec_count; i++)
+    return strcmp(d->cid, cid) == 0 ||
+           (d->codec_count && d->codecs[0].cid[0] && strcmp(d->codecs[0].cid, cid) == 0);
+}
+
+static bool names_backup(const struct track_desc *d, const char *cid)
+{
+    for (uint8_t i = 1; i < d->codec_count; i++)
         if (d->codecs[i].cid[0] && strcmp(d->codecs[i].cid, cid) == 0)
             return true;
     return false;
@@ -226,7 +227,8 @@ static bool names_published(const struct participant *p, const char *cid)
 {
     list_for_each(l, &p->tracks)
     {
-        if (names_track(&list_entry(l, struct track, link)->desc, cid))
+        const struct track_desc *d = &list_entry(l, struct track, link)->desc;
+        if (names_primary(d, cid) || names_backup(d, cid))
             return true;
     }
     return false;
@@ -258,8 +260,10 @@ struct room_track *track_for_section(struct room_peer *peer, const struct sdp_se
         struct track *t = list_entry(l, struct track, link);
         if (t->desc.kind != kind_of(s) || queued_behind_another(p, t))
             continue;
-        if (s->msid_track && names_track(&t->desc, s->msid_track))
+        if (s->msid_track && names_primary(&t->desc, s->msid_track))
             return track_private(t);
+        if (s->msid_track && names_backup(&t->desc, s->msid_track))
+            return NULL; /* its turn comes when the track is there */
         first = first ? first : t;
     }
     if (s->msid_track && names_published(p, s->msid_track))
@@ -267,91 +271,59 @@ struct room_track *track_for_section(struct room_peer *peer, const struct sdp_se
     return first ? track_private(first) : NULL;
 }
 
-static bool section_taken(const struct participant *p, const char *mid)
-{
-    list_for_each(l, &p->tracks)
-    {
-        if (strcmp(list_entry(l, struct track, link)->mid, mid) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* The reverse: a negotiated section that sends and has no track yet. */
-const struct sdp_section_result *peer_section_for_track(struct room_peer *peer, const struct track_desc *d)
+static const struct sdp_section_result *section_for_track(struct room_peer *peer, const struct track_desc *d)
 {
     const struct sdp_section_result *first = NULL;
     for (unsigned i = 0; peer->result && i < peer->result->n_sections; i++) {
         const struct sdp_section_result *s = &peer->result->sections[i];
         if (s->rejected || !(s->dir & SDP_RECVONLY) || s->kind > SDP_KIND_VIDEO || kind_of(s) != d->kind ||
-            section_taken(peer->participant, s->mid))
+            media_in_section(peer->participant, s->mid))
             continue;
-        if (s->msid_track && names_track(d, s->msid_track))
+        if (s->msid_track && names_primary(d, s->msid_track))
             return s;
-        if (!first && !(s->msid_track && names_published(peer->participant, s->msid_track)))
+        if (!first && !(s->msid_track && names_backup(d, s->msid_track)) &&
+            !(s->msid_track && names_published(peer->participant, s->msid_track)))
             first = s;
     }
     return first;
 }
 
-/* What the track comes as. A section that was answered before its announcement came may prefer RED although
- * the track is none. */
-static const struct sdp_bound_codec *codec_for(const struct room_track *t, const struct sdp_section_result *s)
+enum request_reason participant_add_track(struct participant *p, const struct track_desc *d, const char *sid)
 {
-    bool no_red = t->t.desc.disable_red || t->t.desc.encryption;
-    for (unsigned i = 0; i < s->n_codecs; i++)
-        if (!no_red || s->codecs[i].id != SDP_CODEC_RED)
-            return &s->codecs[i];
-    return &s->codecs[0];
-}
-
-/* What a receiver may get besides: the Opus inside RED; and RED, where it may be made for it. */
-static uint32_t extra_codecs(const struct room_track *t)
-{
-    const struct config *cfg = t->t.publisher->room->server->cfg;
-    if (t->t.desc.encryption)
-        return 0;
-    if (t->codec == SDP_CODEC_RED)
-        return SDP_CODEC_BIT(SDP_CODEC_OPUS);
-    bool made = t->codec == SDP_CODEC_OPUS && cfg->audio.red == CONFIG_RED_AUTO && !t->t.desc.disable_red;
-    return made ? SDP_CODEC_BIT(SDP_CODEC_RED) : 0;
-}
-
-static void describe_codec(struct room_track *t, const struct sdp_section_result *s)
-{
-    const struct sdp_bound_codec *c = codec_for(t, s);
-    t->codec = c->id;
-    t->extra_codecs = extra_codecs(t);
-    text_copy(t->fmtp, sizeof t->fmtp, c->fmtp ? c->fmtp : "");
-    text_copy(t->t.mime, sizeof t->t.mime, sdp_codec_mime(c->id));
-    struct track_codec *own = &t->t.desc.codecs[0];
-    text_copy(own->mime, sizeof own->mime, t->t.mime);
-    text_copy(own->mid, sizeof own->mid, s->mid);
-    if (s->msid_track && strcmp(own->cid, s->msid_track) != 0)
-        text_copy(own->sdp_cid, sizeof own->sdp_cid, s->msid_track);
-    t->t.simulcast = s->n_rids > 1 || s->ssrc_simulcast;
-}
-
-static void announce_track(const struct room_track *t, const struct sdp_section_result *s)
-{
-    struct room_server *rs = t->t.publisher->room->server;
-    struct sfu_command c = {
-        .type = SFU_TRACK_ADD, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
-    peer_section(s, &c.track_add.section);
-    c.track_add.kind = (uint8_t)t->t.desc.kind;
-    c.track_add.encrypted = t->t.desc.encryption != 0;
-    c.track_add.muted = t->t.desc.muted || t->t.server_muted;
-    bandwidth_layers(t, &c.track_add.section, &c.track_add.announced);
-    c.stage = t->on_stage ? t->t.publisher->room->priv->stage->id : 0;
-    rs->host.post(rs->host.arg, &c);
+    const struct config *cfg = p->room->server->cfg;
+    if (!source_allowed(&p->permission, d->source))
+        return REQUEST_NOT_ALLOWED;
+    if (sid && *sid)
+        return add_backup_codec(p, d, sid);
+    if (!d->cid[0])
+        return REQUEST_INVALID_REQUEST;
+    if (list_length(&p->pending) >= ROOM_PENDING_TRACKS_MAX ||
+        (cfg->limits.tracks_max && list_length(&p->tracks) >= (size_t)cfg->limits.tracks_max))
+        return REQUEST_LIMIT_EXCEEDED;
+    bool queued = cid_in_use(&p->tracks, d->cid) || cid_in_use(&p->pending, d->cid);
+    struct room_track *t = track_new(p, d);
+    if (!t)
+        return REQUEST_LIMIT_EXCEEDED;
+    list_add_tail(&p->pending, &t->t.link);
+    if (queued)
+        return REQUEST_QUEUED;
+    TELL(p, track_published, d->cid, &t->t);
+    /* its m-line may have been negotiated before the announcement came */
+    struct room_peer *peer = p->publisher;
+    const struct sdp_section_result *s = section_for_track(peer, &t->t.desc);
+    if (s)
+        track_publish(t, peer, s);
+    media_parked(p);
+    return REQUEST_OK;
 }
 
 void track_enter(struct room_track *t, struct participant *p)
 {
     struct room_server *rs = p->room->server;
-    t->t.id = server_number(rs);
+    media_enter(&t->media[0]);
+    t->t.id = t->media[0].id;
     t->published_us = server_now_us(rs);
-    HASH_ADD(hh, rs->tracks, t.id, sizeof t->t.id, t);
     HASH_ADD(by_sid, rs->tracks_by_sid, t.sid[0], strlen(t->t.sid), t);
     list_del(&t->t.link);
     list_add_tail(&p->tracks, &t->t.link);
@@ -369,12 +341,11 @@ void track_publish(struct room_track *t, struct room_peer *peer, const struct sd
         return;
     t->peer = peer;
     t->worker = peer->worker;
-    text_copy(t->t.mid, sizeof t->t.mid, s->mid);
-    describe_codec(t, s);
+    media_describe(&t->media[0], s);
     t->on_stage = stage_takes(t);
     track_enter(t, p);
     t->demand.lower_due_us = t->published_us + ROOM_DEMAND_FIRST_US;
-    announce_track(t, s);
+    media_announce(&t->media[0], s);
     log_info("track.published", "room=%s identity=%s track=%s mime=%s mid=%s layers=%u", p->room->name,
         p->identity, t->t.sid, t->t.mime, t->t.mid, s->n_rids);
     if (!p->is_publisher) {
@@ -386,21 +357,6 @@ void track_publish(struct room_track *t, struct room_peer *peer, const struct sd
         rs->watch.track_changed(rs->watch.arg, &t->t, true);
     subscriptions_of_new_track(&t->t);
     demand_update(t, t->published_us);
-}
-
-void track_republish(struct room_track *t, const struct sdp_section_result *s)
-{
-    if (!s->n_codecs)
-        return;
-    const struct sdp_bound_codec *c = codec_for(t, s);
-    bool codec_changed = t->codec != c->id || !sdp_codec_same_format(c->id, t->fmtp, c->fmtp);
-    describe_codec(t, s);
-    announce_track(t, s);
-    if (codec_changed) {
-        track_touch(t);
-        participant_changed(t->t.publisher, true);
-        subscriptions_renew(&t->t);
-    }
 }
 
 /* A queued announcement of the same cid takes its turn. */
@@ -430,14 +386,10 @@ void track_end(struct room_track *t)
         choices_forget(&t->t);
         t->t.published = false;
         list_del(&t->offered);
-        HASH_DELETE(hh, rs->tracks, t);
         HASH_DELETE(by_sid, rs->tracks_by_sid, t);
-        struct sfu_command c = {.type = SFU_TRACK_REMOVE,
-            .worker = t->worker,
-            .peer = t->peer ? t->peer->number : 0,
-            .track = t->t.id};
-        if (t->peer)
-            rs->host.post(rs->host.arg, &c);
+        for (uint8_t k = 0; k < t->t.desc.codec_count; k++)
+            if (t->media[k].id)
+                media_leave(&t->media[k]);
         log_info("track.unpublished", "room=%s identity=%s track=%s", p->room->name, p->identity, t->t.sid);
         if (rs->watch.track_changed && !p->own)
             rs->watch.track_changed(rs->watch.arg, &t->t, false);
@@ -454,9 +406,11 @@ static void set_muted(struct room_track *t)
 {
     struct room_server *rs = t->t.publisher->room->server;
     track_touch(t);
-    if (t->t.published) {
+    for (uint8_t k = 0; k < t->t.desc.codec_count; k++) {
+        if (!t->media[k].id)
+            continue;
         struct sfu_command c = {
-            .type = SFU_TRACK_MUTE, .worker = t->worker, .peer = t->peer->number, .track = t->t.id};
+            .type = SFU_TRACK_MUTE, .worker = t->worker, .peer = t->peer->number, .track = t->media[k].id};
         c.muted = t->t.desc.muted || t->t.server_muted;
         rs->host.post(rs->host.arg, &c);
     }
@@ -524,11 +478,13 @@ static void scale_layers(
 /* The media side is told what is announced of it by now. */
 static void announce_again(const struct room_track *t)
 {
-    const struct sdp_result *result = t->t.published ? t->peer->result : NULL;
-    for (unsigned i = 0; result && i < result->n_sections; i++)
-        if (result->sections[i].mid && strcmp(result->sections[i].mid, t->t.mid) == 0 &&
-            result->sections[i].n_codecs)
-            announce_track(t, &result->sections[i]);
+    for (uint8_t k = 0; k < t->t.desc.codec_count; k++) {
+        const struct room_media *m = &t->media[k];
+        const struct sdp_section_result *s =
+            m->id && t->peer->result ? sdp_result_find(t->peer->result, media_desc(m)->mid) : NULL;
+        if (s && s->n_codecs)
+            media_announce(m, s);
+    }
 }
 
 enum request_reason participant_update_video(
@@ -561,9 +517,12 @@ enum request_reason participant_update_video(
 static void forget_section(struct room_track *t)
 {
     struct sdp_result *result = t->peer->result;
-    for (unsigned i = 0; i < result->n_sections; i++)
-        if (result->sections[i].mid && strcmp(result->sections[i].mid, t->t.mid) == 0)
-            result->sections[i].dir = (enum sdp_dir)(result->sections[i].dir & ~(unsigned)SDP_RECVONLY);
+    for (unsigned i = 0; i < result->n_sections; i++) {
+        struct sdp_section_result *s = &result->sections[i];
+        const struct room_media *m = s->mid ? media_in_section(t->t.publisher, s->mid) : NULL;
+        if (m && m->track == t)
+            s->dir = (enum sdp_dir)(s->dir & ~(unsigned)SDP_RECVONLY);
+    }
 }
 
 /* Ends what the permission no longer allows, and tells the client so. */

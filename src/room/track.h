@@ -55,7 +55,7 @@ struct track {
     struct list link; /* in its participant's tracks or pending tracks */
     struct participant *publisher;
     char sid[ROOM_SID_MAX];
-    uint32_t id; /* of the media side (sfu); 0 until published */
+    uint32_t id; /* of the media side (sfu), in its primary codec; 0 until published */
     struct track_desc desc;
     char mime[TRACK_MIME_MAX]; /* of the primary codec, from the description: "video/VP8", "audio/opus",
                                   "audio/red" */

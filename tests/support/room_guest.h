@@ -23,7 +23,7 @@ enum note_kind {
     NOTE_SPEAKERS,       /* "alice 0.625, bob 0.000" */
     NOTE_QUALITY,        /* "alice GOOD 3.9" */
     NOTE_STREAM,         /* "alice cam 1" */
-    NOTE_DEMAND,         /* "cam vp8 110": low and medium are wanted */
+    NOTE_DEMAND,         /* "cam vp8 110": low and medium are wanted; "cam vp9 111 vp8 000" */
     NOTE_CLAIMS,         /* "" */
     NOTE_LEAVE,          /* "2 0": reason, action */
     NOTE_KINDS,

@@ -557,20 +557,34 @@ static void check_subscription(struct host *h, const struct subscription *s, str
     assert_true(m && m->live && m->set);
     assert_true(s->key && !s->codec_failed);
     assert_int_equal(m->peer, p->subscriber->number);
-    assert_int_equal(m->track, s->track->id);
+    assert_int_equal(m->track, media_of(s)->id);
+}
+
+static void check_media(struct host *h, const struct room_track *t, struct count *n)
+{
+    assert_int_equal(t->t.id, t->media[0].id);
+    for (int k = 0; k < TRACK_CODECS_MAX; k++) {
+        if (!t->media[k].id)
+            continue;
+        const struct media *m = host_media(h, t->media[k].id);
+        n->tracks++;
+        assert_true(k < t->t.desc.codec_count && m && m->live);
+        assert_int_equal(m->muted, t->t.desc.muted || t->t.server_muted);
+    }
 }
 
 /* What is counted as it changes is what counting would find. */
 static void check_counts(const struct room_track *t)
 {
-    uint32_t viewers[3] = {0};
+    uint32_t viewers[TRACK_CODECS_MAX][3] = {0};
     list_for_each(l, &t->t.subscriptions)
     {
         const struct subscription *s = list_entry(l, struct subscription, by_track);
         if (s->want >= 0)
-            viewers[s->want]++;
+            viewers[s->codec][s->want]++;
     }
-    assert_memory_equal(viewers, t->demand.viewers, sizeof viewers);
+    for (int k = 0; k < TRACK_CODECS_MAX; k++)
+        assert_memory_equal(viewers[k], t->media[k].viewers, sizeof viewers[k]);
 }
 
 static void check_participant(struct host *h, const struct participant *p, struct count *n)
@@ -582,10 +596,8 @@ static void check_participant(struct host *h, const struct participant *p, struc
     list_for_each(l, &p->tracks)
     {
         const struct track *t = list_entry(l, struct track, link);
-        const struct media *m = host_media(h, t->id);
-        n->tracks++;
-        assert_true(t->published && m && m->live);
-        assert_int_equal(m->muted, t->desc.muted || t->server_muted);
+        assert_true(t->published && t->id);
+        check_media(h, (struct room_track *)t, n);
         check_counts((struct room_track *)t);
     }
     list_for_each(l, &p->pending)
@@ -622,7 +634,7 @@ void host_check(struct host *h)
         assert_ptr_equal(room_find(rs, r->name), r);
     }
     assert_int_equal(HASH_COUNT(rs->peers), n.peers);
-    assert_int_equal(HASH_COUNT(rs->tracks), n.tracks);
+    assert_int_equal(HASH_COUNT(rs->media), n.tracks);
     assert_int_equal(HASH_COUNT(rs->subs), n.started);
     assert_int_equal(rs->participant_count, n.participants);
     assert_int_equal(host_live(h, MEDIA_PEER), n.added);

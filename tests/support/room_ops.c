@@ -328,9 +328,12 @@ static void on_stream_state(void *arg, const char *participant_sid, const char *
 
 static void on_demand(void *arg, const char *track_sid, const struct codec_demand *list, size_t n)
 {
-    assert_int_equal(n, 1);
-    note(arg, NOTE_DEMAND, "%s %s %d%d%d", name_of(arg, track_sid), list[0].codec, list[0].enabled[0],
-        list[0].enabled[1], list[0].enabled[2]);
+    struct note *note = note_add(guest_of(arg), NOTE_DEMAND);
+    int at = snprintf(note->text, sizeof note->text, "%s", name_of(arg, track_sid));
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++)
+        at += snprintf(note->text + at, sizeof note->text - (size_t)at, " %s %d%d%d", list[i].codec,
+            list[i].enabled[0], list[i].enabled[1], list[i].enabled[2]);
 }
 
 /* ---- speakers, quality ---- */

@@ -393,7 +393,9 @@ static void a_backup_codec_joins_its_track(void **state)
     guest_announce(alice, "screen", SOURCE_SCREEN_SHARE);
     guest_offer(alice);
     assert_false(guest_track(alice, "screen")->published);
-    assert_int_equal(host_live(h, MEDIA_TRACK), 1);
+    assert_int_equal(host_live(h, MEDIA_TRACK), 2);
+    assert_int_equal(host_media(h, track_private(cam)->media[1].id)->section.codecs[0].codec, PAYLOAD_VP8);
+    assert_string_equal(cam->desc.codecs[1].mid, "8");
     /* a third and no fourth codec */
     text_copy(backup.codecs[0].mime, sizeof backup.codecs[0].mime, "video/H264");
     assert_int_equal(participant_add_track(alice->p, &backup, cam->sid), REQUEST_OK);

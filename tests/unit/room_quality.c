@@ -298,7 +298,7 @@ static void sound_bears_more_loss_than_video(void **state)
     struct guest *carol = guest_enter(h, "carol");
     struct track *mic = guest_publish(carol, "mic", SOURCE_MICROPHONE);
     host_settle(h);
-    assert_int_equal(track_private(mic)->codec, SDP_CODEC_RED);
+    assert_int_equal(track_private(mic)->media[0].codec, SDP_CODEC_RED);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         report(alice, rows[i].loss, 20, 5);
         report(carol, rows[i].loss, 20, 5);

@@ -362,8 +362,8 @@ static void h264_goes_out_with_the_profile_it_came_in(void **state)
     const struct track *cam = guest_track(alice, "cam");
     const struct sdp_media *m = guest_section(bob, cam);
     assert_non_null(m);
-    assert_true(
-        sdp_codec_same_format(SDP_CODEC_H264, m->codecs[0].fmtp, track_private((struct track *)cam)->fmtp));
+    assert_true(sdp_codec_same_format(
+        SDP_CODEC_H264, m->codecs[0].fmtp, track_private((struct track *)cam)->media[0].fmtp));
     assert_non_null(guest_receives(bob, cam));
 }
 
