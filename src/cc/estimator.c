@@ -254,6 +254,8 @@ int64_t estimator_update(struct estimator *e, int64_t now_us)
     if (!e->report_any)
         return e->estimate_bps;
     e->has_feedback = true;
+    if (e->silent) /* its end: what went before may well go again */
+        probe_recover(&e->probe, (int64_t)(RECOVER_TO * (double)e->heard_bps), now_us);
     e->silent = false;
     e->waiting_us = e->next_backoff_us = NEVER;
     rtt_input(e, now_us);
@@ -300,7 +302,7 @@ int64_t estimator_timeout(struct estimator *e, int64_t now_us)
 {
     if (now_us >= e->next_backoff_us) {
         if (!e->silent)
-            probe_recover(&e->probe, (int64_t)(RECOVER_TO * (double)e->aimd.rate_bps), now_us);
+            e->heard_bps = e->aimd.rate_bps;
         e->silent = true;
         e->next_backoff_us = now_us + SILENCE_STEP_US;
         aimd_set(&e->aimd, (int64_t)(SILENCE_FACTOR * (double)e->estimate_bps), now_us);

@@ -66,6 +66,7 @@ struct estimator {
     int64_t waiting_us; /* the first packet sent since the last report; INT64_MAX: none */
     int64_t next_backoff_us;
     bool silent;
+    int64_t heard_bps; /* the rate when it began */
     /* clients without it */
     int64_t remb_bps;  /* 0: none came */
     int64_t plain_bps; /* bound from the loss in receiver reports */

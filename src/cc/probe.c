@@ -11,6 +11,7 @@
 #define STEP_IDLE          4      /* where nothing is at risk: the media alone sets the rate */
 #define FULL_SHARE         0.85   /* arrived against sent: above, the link was not full, but for jitter */
 #define NEAR_SHARE         0.95
+#define FOUND_MORE         1.05 /* times the estimate: what a cluster found is asked for */
 #define ARRIVED_SHARE      0.8  /* packets and bytes that must have arrived */
 #define BURST_US           1000 /* sent within this: together */
 #define SPAN_MIN_US        1000
@@ -116,6 +117,9 @@ void probe_update(struct probe *p, const struct probe_state *s, int64_t now_us)
         return;
     int64_t most_bps = at_most((int64_t)(WISH_ROOM * (double)p->wanted_bps), s->max_bps);
     int64_t rate_bps = (s->app_limited ? STEP_IDLE : STEP) * s->estimate_bps;
+    if (s->app_limited && (double)p->found_bps > FOUND_MORE * (double)s->estimate_bps)
+        rate_bps = at_most(rate_bps, p->found_bps);
+    p->found_bps = 0;
     queue_put(p, at_most(rate_bps, most_bps), false);
     p->next_us = now_us + p->interval_us;
 }
@@ -262,6 +266,7 @@ static void next_decide(
     struct probe *p, const struct probe_cluster *c, int64_t bps, bool full, int64_t now_us)
 {
     if (!full) {
+        p->found_bps = (int64_t)((double)bps / NEAR_SHARE);
         if (p->interval_us < INTERVAL_MAX_US)
             p->interval_us = at_most(p->interval_us * 3 / 2, INTERVAL_MAX_US);
         else if (p->interval_us > INTERVAL_MAX_US)

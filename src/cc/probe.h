@@ -6,7 +6,8 @@
  * Clusters are sent
  * - at the start: three and six times the start rate, then twice the last result while that succeeds;
  * - when more is wanted than the estimate (a layer above waits, the sender is not limited by its own media
- *   alone): at once when the wish is new, then every few seconds, more rarely after failures;
+ *   alone): at once when the wish is new, then every few seconds, more rarely after failures. One that found
+ *   the path full tells less than the path carries: the next one goes at the rate that it found;
  * - after a sharp fall, when the queue is empty again: the rate from before the fall.
  * Never while the queue grows or stands.
  *
@@ -60,6 +61,7 @@ struct probe {
     int64_t turn_us; /* the caller's: time between two calls of probe_due, each is given what is due until the
                         next one. 0: as often as probe_next_us says */
     int64_t wanted_bps;  /* what the sender would send if it could; 0: nothing more */
+    int64_t found_bps;   /* at which the last cluster arrived, slower than it was sent; 0: it was asked for */
     int64_t recover_bps; /* a rate that went until just now; 0: none */
     int64_t recover_at_us;
     int64_t next_us; /* no cluster of the periodic kind before */

@@ -16,7 +16,7 @@ struct budget {
     bool limited;      /* by configuration, not by the path */
     bool cut;
     bool own_doing; /* the cut follows an addition of ours */
-    bool probed, never_pause;
+    bool probed, silent, never_pause;
     int64_t trusted;   /* as the input's */
     int64_t wait_us;   /* nothing is added before */
     int64_t settle_us; /* nothing is added before that would make more than is sure */
@@ -346,7 +346,8 @@ static void fail(struct allocate *a, int64_t now_us)
  * there before: for a moment it does, so that the queue drains. Else, or the next time, it counts. */
 static void cut(struct allocate *a, struct budget *b, int64_t estimate, int64_t bound)
 {
-    b->own_doing = !b->limited && a->raised_us && b->now_us - a->raised_us < ALLOCATE_PROVE_US &&
+    b->own_doing = !b->limited && !b->silent && a->raised_us &&
+                   b->now_us - a->raised_us < ALLOCATE_PROVE_US &&
                    estimate / ALLOCATE_OWN_PERCENT >= a->raised_total_bps / 100;
     if (b->own_doing)
         fail(a, b->now_us);
@@ -398,6 +399,7 @@ static struct budget budget_of(struct allocate *a, const struct allocate_input *
     struct allocate_sub **subs, size_t n, int64_t now_us)
 {
     struct budget b = {.probed = in->probed,
+        .silent = in->silent,
         .never_pause = in->never_pause,
         .trusted = in->trusted_bps,
         .now_us = now_us,

@@ -157,6 +157,7 @@ struct allocate_input {
     int64_t
         trusted_bps; /* nobody has found the path full: up to this lowest layers go whatever the estimate */
     bool probed;     /* a probe succeeded since the last run: the estimate is proven */
+    bool silent;     /* the estimate falls because nothing is heard: nobody's addition was too much */
     bool clear; /* what is sent gets through, without a queue or loss: whatever the estimate, it is borne */
     bool never_pause; /* the client cannot be told of pauses: lowest layers go even if they do not fit */
 };

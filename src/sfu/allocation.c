@@ -463,6 +463,7 @@ static void run(struct sfu_allocation *a, int64_t now_us)
         /* the estimate grows with what is sent: it must not keep out what would make it grow */
         .trusted_bps = congestion_found_full(p) || p->capacity_bps ? 0 : PACER_RATE_MIN_BPS,
         .probed = congestion_take_probed(p),
+        .silent = congestion_is_silent(p),
         .clear = !p->capacity_bps && congestion_is_clear(p),
         .never_pause = p->never_pause};
     for (size_t i = 0; i < a->count; i++)

@@ -44,6 +44,12 @@ bool congestion_found_full(const struct sfu_peer *p)
     return c && c->begun && estimator_found_full(&c->estimator);
 }
 
+bool congestion_is_silent(const struct sfu_peer *p)
+{
+    const struct congestion *c = p->sent.state;
+    return c && c->begun && c->estimator.silent;
+}
+
 bool congestion_is_clear(const struct sfu_peer *p)
 {
     const struct congestion *c = p->sent.state;

@@ -637,6 +637,8 @@ void egress_flush(struct sfu_worker *w);
 /* What the path to this peer carries, bit/s on the wire (egress_size); a guess until something was sent. */
 int64_t congestion_estimate_bps(const struct sfu_peer *p);
 bool congestion_found_full(const struct sfu_peer *p);
+/* Has feedback stopped although something is sent? */
+bool congestion_is_silent(const struct sfu_peer *p);
 /* Does what is sent get through, without a queue or loss to speak of, as feedback shows? */
 bool congestion_is_clear(const struct sfu_peer *p);
 /* Did a probe raise the estimate since the last call? */

@@ -132,6 +132,30 @@ static void a_full_link_shows_its_rate(void **state)
     assert_in_range(bps, 1300000, 1500000);
 }
 
+/* A cluster that is too fast for a path shows less than the path carries; the next one shows it all. */
+static void what_a_full_link_showed_is_asked_for(void **state)
+{
+    (void)state;
+    struct probe p;
+    struct probe_state s = idle;
+    int64_t now_us, bps;
+    bool full, first;
+    started(&p, &now_us);
+    probe_wanted_set(&p, 5 * MBIT, now_us);
+    for (int i = 0; i < 2; i++) {
+        probe_update(&p, &s, now_us);
+        assert_true(wire(&p, &now_us, 100) > 0);
+        arrive(&p, 1.5 * MBIT, 0);
+        assert_true(probe_result_take(&p, MS(50), now_us, &bps, &full, &first));
+        assert_int_equal(full, i == 1);
+        assert_in_range(bps, i ? 1350000 : 1300000, 1530000);
+        now_us += MS(5000);
+    }
+    s.estimate_bps = bps; /* then it is looked at whether it carries more by now */
+    probe_update(&p, &s, now_us);
+    assert_true(wire(&p, &now_us, 100) >= 3 * MBIT / 8 * 15 / 1000);
+}
+
 static void nobody_probes_for_nothing(void **state)
 {
     (void)state;
@@ -266,6 +290,7 @@ int main(void)
         cmocka_unit_test(the_start_asks_for_three_and_six_times_as_much),
         cmocka_unit_test(while_that_succeeds_it_goes_on_to_what_is_wanted),
         cmocka_unit_test(a_full_link_shows_its_rate),
+        cmocka_unit_test(what_a_full_link_showed_is_asked_for),
         cmocka_unit_test(nobody_probes_for_nothing),
         cmocka_unit_test(a_new_wish_is_asked_for_at_once),
         cmocka_unit_test(failures_make_it_rare),

@@ -360,6 +360,27 @@ static void what_gets_through_is_not_taken_away(void **state)
     fresh(state);
 }
 
+static void silence_is_no_failure_of_what_was_added(void **state)
+{
+    for (int silent = 1; silent >= 0; silent--) {
+        fresh(state);
+        struct allocate_sub *v = camera(3, 3);
+        run(200000);
+        for (int i = 0; i < 50; i++)
+            run(500000);
+        assert_int_equal(step(v), 12);
+        w.in.silent = silent;
+        for (int64_t bps = 350000; bps >= 150000; bps -= 50000)
+            run(bps);
+        assert_int_equal(v->spatial, 0);
+        assert_int_equal(w.a.failures > 0, !silent);
+        w.in.silent = false;
+        for (int i = 0; i < 50; i++)
+            run(500000);
+        assert_int_equal(step(v) == 12, silent);
+    }
+}
+
 static void a_larger_picture_that_failed_waits_for_a_probe(void **state)
 {
     (void)state;
@@ -552,6 +573,7 @@ int main(void)
         TEST(a_larger_picture_has_to_move),
         TEST(few_frames_do_not_make_it_flap),
         TEST(what_gets_through_is_not_taken_away),
+        TEST(silence_is_no_failure_of_what_was_added),
         TEST(a_larger_picture_that_failed_waits_for_a_probe),
         TEST(who_comes_after_a_cut_is_not_paused_for_it),
         TEST(who_has_it_keeps_it_among_equals),
