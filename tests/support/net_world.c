@@ -3,99 +3,26 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include "base/log.h"
 #include "base/rand.h"
 #include "sfu/internal.h"
-#include "tls/cert.h"
+#include "support/virtual_sfu.h"
 
-#define START_US        INT64_C(1000000000)
-#define SERVER_PORT     7000
 #define CLIENT_PORT     20000
-#define QUIET_ROUNDS    64 /* of a worker at one time: more means that it never comes to rest */
 #define CONNECT_US      5000000
 #define CONNECT_STEP_US 1000
 
 extern int64_t virtual_now_us;
-
-static struct net_world *the_world; /* sockets have no argument of ours */
-
-/* ---- sockets of the server ---- */
-
-/* A datagram that waits in a worker's socket. */
-struct arrival {
-    struct arrival *next;
-    struct path path; /* as the server sees it */
-    size_t len;
-    uint8_t data[];
-};
-
-static struct {
-    struct arrival *head, **tail;
-} inboxes[NET_WORKERS_MAX];
 
 static void text_addr(const char *ip, unsigned port, struct addr *ret)
 {
     assert_int_equal(addr_parse(ip, (uint16_t)port, ret), 0);
 }
 
-int net_socket_open(struct udp_socket *s, uint16_t port)
-{
-    *s = (struct udp_socket){.port = port, .rcvbuf = 1 << 22, .sndbuf = 1 << 22};
-    assert_in_range(port, SERVER_PORT, SERVER_PORT + NET_WORKERS_MAX - 1);
-    inboxes[port - SERVER_PORT].head = NULL;
-    inboxes[port - SERVER_PORT].tail = &inboxes[port - SERVER_PORT].head;
-    s->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return s->fd < 0 ? -errno : 0;
-}
-
-static struct arrival *inbox_take(unsigned worker)
-{
-    struct arrival *a = inboxes[worker].head;
-    if (a) {
-        inboxes[worker].head = a->next;
-        if (!a->next)
-            inboxes[worker].tail = &inboxes[worker].head;
-    }
-    return a;
-}
-
-void net_socket_close(struct udp_socket *s)
-{
-    struct arrival *a;
-    while ((a = inbox_take((unsigned)s->port - SERVER_PORT)))
-        free(a);
-    close(s->fd);
-    s->fd = -1;
-}
-
-int net_socket_recv(
-    struct udp_socket *s, struct packet_pool *pool, struct packet **ret, size_t max, int64_t now_us)
-{
-    unsigned worker = (unsigned)s->port - SERVER_PORT;
-    size_t n = 0;
-    uint64_t count;
-    while (n < max && inboxes[worker].head) {
-        struct packet *p = packet_get(pool);
-        assert_non_null(p);
-        struct arrival *a = inbox_take(worker);
-        assert_true(a->len <= PACKET_SIZE_MAX);
-        memcpy(p->data, a->data, a->len);
-        p->len = (uint16_t)a->len;
-        p->path = a->path;
-        p->recv_us = now_us;
-        free(a);
-        ret[n++] = p;
-    }
-    if (!inboxes[worker].head)
-        (void)!read(s->fd, &count, sizeof count);
-    return (int)n;
-}
+/* ---- what the server sends and hears ---- */
 
 static void peer_input(struct net_peer *p, const uint8_t *data, size_t len, int64_t now_us)
 {
@@ -117,31 +44,18 @@ static void datagram_send(struct net_peer *p, const uint8_t *data, size_t len)
     peer_input(p, data, len, virtual_now_us);
 }
 
-size_t net_socket_send(struct udp_socket *s, const struct udp_message *messages, size_t n)
+static void on_server_send(void *arg, const struct path *path, const uint8_t *data, size_t len)
 {
-    struct net_world *w = the_world;
-    for (size_t i = 0; i < n; i++) {
-        size_t index = (size_t)messages[i].path.remote.port - CLIENT_PORT;
-        s->sends++;
-        if (index >= w->peer_count)
-            continue;
-        datagram_send(w->peers[index], messages[i].data, messages[i].len);
-    }
-    return n;
+    struct net_world *w = arg;
+    size_t index = (size_t)path->remote.port - CLIENT_PORT;
+    if (index < w->peer_count)
+        datagram_send(w->peers[index], data, len);
 }
 
 static void server_input(struct net_peer *p, const uint8_t *data, size_t len)
 {
-    struct arrival *a = malloc(sizeof *a + len);
-    uint64_t one = 1;
-    assert_non_null(a);
-    *a = (struct arrival){.len = len};
-    a->path.remote = p->path.local;
-    a->path.local = p->path.remote;
-    memcpy(a->data, data, len);
-    *inboxes[p->worker].tail = a;
-    inboxes[p->worker].tail = &a->next;
-    assert_int_equal(write(p->world->sfu->workers[p->worker]->udp.fd, &one, sizeof one), sizeof one);
+    struct path path = {.remote = p->path.local, .local = p->path.remote};
+    virtual_sfu_input(p->world->sfu, p->worker, &path, data, len);
 }
 
 /* ---- clients ---- */
@@ -195,7 +109,7 @@ struct net_peer *net_peer_add(struct net_world *w, unsigned worker, const struct
     p->ops = ops;
     p->arg = arg;
     text_addr("198.51.100.7", CLIENT_PORT + (unsigned)p->index, &p->path.local);
-    text_addr("203.0.113.1", SERVER_PORT + worker, &p->path.remote);
+    text_addr("203.0.113.1", VIRTUAL_SFU_PORT + worker, &p->path.remote);
     ice_credentials_make(&p->remote);
     p->remote.ufrag[0] = (char)('A' + worker);
     rtc_client_init(&p->client, w->client_dtls, DTLS_CLIENT, &client_ops, p, virtual_now_us);
@@ -224,29 +138,9 @@ static void on_event(void *arg, const struct sfu_event *e)
 
 /* ---- time ---- */
 
-static bool worker_busy(struct sfu_worker *w)
-{
-    return mailbox_waits(&w->mail) || inboxes[w->index].head || w->handshakes.count;
-}
-
-static bool worker_due(struct sfu_worker *w)
-{
-    return worker_busy(w) || wheel_next_us(loop_wheel(w->loop)) <= virtual_now_us;
-}
-
 static void server_run(struct net_world *w)
 {
-    for (unsigned rounds = 0, ran = 1; ran; rounds++) {
-        assert_true(rounds < QUIET_ROUNDS);
-        ran = 0;
-        for (unsigned i = 0; i < w->workers; i++) {
-            struct sfu_worker *worker = w->sfu->workers[i];
-            if (rounds ? !worker_busy(worker) : !worker_due(worker))
-                continue;
-            ran = 1;
-            loop_run_once(worker->loop, 0);
-        }
-    }
+    virtual_sfu_run(w->sfu);
     sfu_take_events(w->sfu, on_event, w);
 }
 
@@ -297,12 +191,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static int64_t next_time(struct net_world *w)
 {
-    int64_t next = INT64_MAX;
-    for (unsigned i = 0; i < w->workers; i++) {
-        if (worker_busy(w->sfu->workers[i]))
-            return virtual_now_us;
-        next = earlier(next, wheel_next_us(loop_wheel(w->sfu->workers[i]->loop)));
-    }
+    int64_t next = virtual_sfu_next_us(w->sfu);
     for (size_t i = 0; i < w->link_count; i++)
         next = earlier(next, link_next_us(&w->links[i]->link));
     for (size_t i = 0; i < w->peer_count; i++) {
@@ -347,16 +236,6 @@ double net_now_s(const struct net_world *w)
 
 /* ---- life ---- */
 
-static struct dtls_context *context_make(void)
-{
-    struct cert *cert = NULL;
-    struct dtls_context *c = NULL;
-    assert_int_equal(cert_make(&(struct cert_subject){.days = 30}, &cert, NULL), 0);
-    assert_int_equal(dtls_context_new(cert, &c), 0);
-    cert_free(cert);
-    return c;
-}
-
 static void random_fill(void *arg, void *buf, size_t len)
 {
     uint8_t *p = buf;
@@ -366,38 +245,29 @@ static void random_fill(void *arg, void *buf, size_t len)
 
 struct net_world *net_open(uint64_t seed, unsigned workers)
 {
-    char error[256];
     struct net_world *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    assert_null(the_world);
-    assert_in_range(workers, 1, NET_WORKERS_MAX);
     (void)log_open(LOG_LEVEL_WARN, NULL);
-    the_world = w;
-    virtual_now_us = START_US; /* whatever ran before: the same seed is the same run */
     w->seed = seed;
     w->random = seeded_of(seed);
     w->workers = workers;
     w->next_id = 1;
     rand_source_set(random_fill, &w->random);
-    w->cfg.rtc.udp_port = SERVER_PORT;
+    w->cfg.rtc.udp_port = VIRTUAL_SFU_PORT;
     w->cfg.rtc.loopback = CONFIG_ON;
-    w->server_dtls = context_make();
-    w->client_dtls = context_make();
+    w->server_dtls = virtual_sfu_dtls();
+    w->client_dtls = virtual_sfu_dtls();
     struct sfu_config config = {.cfg = &w->cfg, .dtls = w->server_dtls, .workers = workers};
-    if (sfu_new(&config, &w->sfu, error, sizeof error))
-        fail_msg("sfu_new: %s", error);
+    w->sfu = virtual_sfu_new(&config, on_server_send, w);
     return w;
 }
 
 void net_close(struct net_world *w)
 {
-    for (size_t i = 0; i < w->peer_count; i++)
-        net_post(w, &(struct sfu_command){
-                        .type = SFU_PEER_REMOVE, .worker = w->peers[i]->worker, .peer = w->peers[i]->id});
     w->run = NULL;
     w->next_us = NULL;
-    server_run(w);
-    sfu_stop(w->sfu); /* nothing was started; commands are refused from here on */
+    virtual_sfu_stop(w->sfu);
+    sfu_take_events(w->sfu, on_event, w);
     sfu_free(w->sfu);
     while (w->peer_count) {
         struct net_peer *p = w->peers[--w->peer_count];
@@ -412,7 +282,6 @@ void net_close(struct net_world *w)
     dtls_context_free(w->server_dtls);
     dtls_context_free(w->client_dtls);
     rand_source_set(NULL, NULL);
-    the_world = NULL;
     free(w);
 }
 

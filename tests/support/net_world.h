@@ -8,15 +8,13 @@
 #ifndef SUPPORT_NET_WORLD_H
 #define SUPPORT_NET_WORLD_H
 
-#include "net/udp.h"
 #include "sfu/sfu.h"
 #include "support/net_link.h"
 #include "support/rtc_client.h"
 
-#define NET_PEERS_MAX   64
-#define NET_LINKS_MAX   (2 * NET_PEERS_MAX)
-#define NET_WORKERS_MAX 4
-#define NET_OVERHEAD    28 /* bytes of IP and UDP that a datagram takes on a link */
+#define NET_PEERS_MAX 64
+#define NET_LINKS_MAX (2 * NET_PEERS_MAX)
+#define NET_OVERHEAD  28 /* bytes of IP and UDP that a datagram takes on a link */
 
 struct net_world;
 struct net_peer;
@@ -102,12 +100,5 @@ void net_post(struct net_world *w, const struct sfu_command *c);
 uint32_t net_id(struct net_world *w); /* for tracks and subscriptions */
 struct sfu_stats net_stats(struct net_world *w);
 struct sfu_peer *net_sfu_peer(const struct net_peer *p); /* the server's; NULL: gone */
-
-/* ---- of virtual_net.h ---- */
-int net_socket_open(struct udp_socket *s, uint16_t port);
-void net_socket_close(struct udp_socket *s);
-int net_socket_recv(
-    struct udp_socket *s, struct packet_pool *pool, struct packet **ret, size_t max, int64_t now_us);
-size_t net_socket_send(struct udp_socket *s, const struct udp_message *messages, size_t n);
 
 #endif

@@ -3,6 +3,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <string.h>
+
+#define FRAMES        50
+#define FRAME_PACKETS 5
 
 uint32_t party_ssrc(unsigned sub, uint8_t kind)
 {
@@ -65,4 +69,84 @@ bool party_all_heard(struct party *t, size_t audio, size_t video)
         if (party_heard(t, i, AUDIO)->count < audio || party_heard(t, i, VIDEO)->count < video)
             return false;
     return true;
+}
+
+/* ---- everything that goes in comes out ---- */
+
+void party_assert_forwarded(const struct heard_stream *s, const struct source *src, uint64_t first)
+{
+    source_assert_continuous(s, src->kind);
+    assert_true(s->count > 0);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct heard *h = &s->packets[i];
+        struct tag tag = source_tag(h, src->kind);
+        const struct source_packet *k = &src->kept[tag.index % SOURCE_KEPT];
+        assert_int_equal(tag.ssrc, src->ssrc);
+        assert_int_equal(tag.index, first + i);
+        assert_int_equal(h->h.payload_len, k->len);
+        assert_int_equal(h->h.marker, k->marker);
+        assert_int_equal(h->h.ts - s->packets[0].h.ts, k->ts - src->kept[first % SOURCE_KEPT].ts);
+        assert_int_equal(h->h.pt, src->kind == AUDIO ? SUB_OPUS : SUB_VP8);
+        assert_true(rtp_has(&h->h, RTP_EXT_TWCC));
+        assert_false(rtp_has(&h->h, RTP_EXT_RID));
+        if (src->kind == AUDIO)
+            assert_int_equal(h->h.audio_level, src->level);
+        else
+            assert_int_equal(h->h.orientation, 2);
+    }
+    assert_int_equal(source_tag(&s->packets[s->count - 1], src->kind).index, src->next - 1);
+}
+
+/* Transport-wide numbers of a client: one row over all that it received. */
+static void assert_numbered(const struct sfu_rig_peer *p)
+{
+    static bool seen[65536];
+    size_t total = 0;
+    memset(seen, 0, sizeof seen);
+    for (size_t i = 0; i < p->stream_count; i++) {
+        for (size_t k = 0; k < p->streams[i].count; k++, total++) {
+            uint16_t number = p->streams[i].packets[k].h.twcc;
+            assert_false(seen[number]);
+            seen[number] = true;
+        }
+    }
+    for (size_t i = 0; i < total; i++)
+        assert_true(seen[i]);
+}
+
+void party_forward(struct party *t, const struct party_options *o)
+{
+    party_open(t, o);
+    uint64_t audio_first = t->voice->next, video_first = t->camera->next;
+    t->voice->level = 30;
+    for (unsigned n = 0; n < FRAMES; n++) {
+        source_audio(t->voice, false);
+        source_frame(t->camera, n == 0, FRAME_PACKETS, 0);
+        SFU_RIG_UNTIL(&t->rig, party_all_heard(t, n + 1, FRAME_PACKETS * (n + 1)), (void)0);
+    }
+    sfu_rig_sync(&t->rig);
+    for (unsigned i = 0; i < t->count; i++) {
+        party_assert_forwarded(party_heard(t, i, AUDIO), t->voice, audio_first);
+        party_assert_forwarded(party_heard(t, i, VIDEO), t->camera, video_first);
+        assert_string_equal(party_heard(t, i, AUDIO)->packets[0].mid, "a");
+        assert_string_equal(party_heard(t, i, VIDEO)->packets[0].mid, "v");
+        assert_int_equal(t->subs[i]->client.refused, 0);
+        assert_numbered(t->subs[i]);
+        assert_int_equal(
+            sfu_rig_events(&t->rig, SFU_EVENT_SUB_LIVE, t->subs[i]->id, t->audio, t->audio_sub[i]), 1);
+        assert_int_equal(
+            sfu_rig_events(&t->rig, SFU_EVENT_SUB_LIVE, t->subs[i]->id, t->video, t->video_sub[i]), 1);
+        assert_int_equal(t->subs[i]->state_tcp, o->tcp);
+    }
+    assert_int_equal(sfu_rig_events(&t->rig, SFU_EVENT_TRACK_LIVE, t->publisher->id, 0, 0), 2);
+    assert_int_equal(sfu_rig_event(&t->rig, SFU_EVENT_TRACK_LIVE, 0, t->video, 0)->live.codec, PAYLOAD_VP8);
+    assert_int_equal(t->publisher->client.refused, 0);
+    assert_int_equal(t->publisher->twcc_reports, 0); /* it numbered nothing */
+    struct sfu_stats s = sfu_rig_stats(&t->rig);
+    assert_int_equal(s.rtp_in, FRAMES * (1 + FRAME_PACKETS));
+    assert_int_equal(s.rtp_out, s.rtp_in * t->count);
+    assert_int_equal(s.peers, t->count + 1);
+    assert_int_equal(
+        s.rtp_unknown_ssrc + s.rtp_duplicate + s.crypto_refused + s.send_dropped + s.ring_full, 0);
+    party_close(t);
 }

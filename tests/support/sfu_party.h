@@ -38,4 +38,11 @@ struct heard_stream *party_heard(struct party *t, unsigned sub, uint8_t kind);
 struct heard_stream *party_rtx(struct party *t, unsigned sub);
 bool party_all_heard(struct party *t, size_t audio, size_t video); /* so many packets, everybody */
 
+/* Every packet of the source from index first on, once and in order, and nothing else. */
+void party_assert_forwarded(const struct heard_stream *s, const struct source *src, uint64_t first);
+
+/* Opens, sends voice and pictures, and closes: everybody hears everything. A frame goes when the one before
+ * was heard by all, however long that takes. */
+void party_forward(struct party *t, const struct party_options *o);
+
 #endif

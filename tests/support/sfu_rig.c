@@ -4,34 +4,18 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "net/clock.h"
 #include "support/nonce_watch.h"
-#include "tls/cert.h"
+#include "support/sfu_rig_net.h"
+#include "support/virtual_sfu.h"
 
-#define TCP_PORT_FIRST 21800
-#define TCP_PORTS      100
-#define CLIENT_SSRC    77 /* of a client's RTCP */
-
-int64_t sfu_rig_now_us(void)
-{
-    return clock_now_us();
-}
-
-int64_t sfu_rig_patience_us(void)
-{
-    const char *sanitizers = getenv("SANITIZE");
-    return sanitizers && *sanitizers ? 60000000 : 20000000;
-}
+#define CLIENT_SSRC 77 /* of a client's RTCP */
 
 int sfu_rig_begin(void **state)
 {
@@ -60,7 +44,7 @@ int sfu_rig_teardown(void **state)
 #define PRINT_COUNTER(name, text) print_error("%s=%llu ", #name, (unsigned long long)stats.name);
     SFU_COUNTERS(PRINT_COUNTER)
     print_error("\n");
-    sfu_stop(open_rig->sfu); /* what the clients hold is lost */
+    sfu_rig_stop(open_rig); /* what the clients hold is lost */
     sfu_free(open_rig->sfu);
     open_rig = NULL;
     return 0;
@@ -68,46 +52,20 @@ int sfu_rig_teardown(void **state)
 
 /* ---- the media side ---- */
 
-static struct dtls_context *context_make(void)
-{
-    struct cert *cert = NULL;
-    struct dtls_context *c = NULL;
-    assert_int_equal(cert_make(&(struct cert_subject){.days = 30}, &cert, NULL), 0);
-    assert_int_equal(dtls_context_new(cert, &c), 0);
-    cert_free(cert);
-    return c;
-}
-
 void sfu_rig_open(struct sfu_rig *r, unsigned workers, const struct sfu_data_ops *data_ops, void *data_arg)
 {
-    char error[256];
     *r = (struct sfu_rig){.next_id = 1};
     r->cfg.rtc.buffer_bytes = 1 << 20;
     r->cfg.rtc.loopback = CONFIG_ON;
-    r->server_dtls = context_make();
-    r->client_dtls = context_make();
+    r->server_dtls = virtual_sfu_dtls();
+    r->client_dtls = virtual_sfu_dtls();
     struct sfu_config config = {.cfg = &r->cfg,
         .dtls = r->server_dtls,
         .workers = workers,
         .data_ops = data_ops,
         .data_arg = data_arg};
-    int err = -EADDRINUSE;
-    for (int i = 0; err == -EADDRINUSE && i < TCP_PORTS; i++) { /* another test may run beside this one */
-        r->cfg.rtc.tcp_port = TCP_PORT_FIRST + ((int)getpid() + i) % TCP_PORTS;
-        err = sfu_new(&config, &r->sfu, error, sizeof error);
-    }
-    if (err)
-        fail_msg("sfu_new: %s", error);
+    rig_net_open(r, &config);
     assert_int_equal(sfu_workers(r->sfu), workers);
-    for (unsigned w = 0; w < workers; w++) {
-        size_t n;
-        const struct sfu_candidate *c = sfu_candidates(r->sfu, w, &n);
-        assert_true(n >= 2);
-        r->udp_ports[w] = c[0].addr.port;
-        r->tcp_port = c[n - 1].addr.port;
-        assert_true(!c[0].tcp && c[n - 1].tcp);
-    }
-    assert_int_equal(sfu_start(r->sfu), 0);
     open_rig = r;
 }
 
@@ -116,15 +74,14 @@ static void peer_free(struct sfu_rig_peer *p)
     for (size_t i = 0; i < p->stream_count; i++)
         free(p->streams[i].packets);
     rtc_client_done(&p->client);
-    close(p->fd);
+    rig_net_detach(p);
     free(p);
 }
 
 void sfu_rig_stop(struct sfu_rig *r)
 {
     if (!r->stopped)
-        sfu_stop(r->sfu);
-    r->stopped = true;
+        rig_net_stop(r);
 }
 
 void sfu_rig_close(struct sfu_rig *r)
@@ -138,6 +95,7 @@ void sfu_rig_close(struct sfu_rig *r)
     dtls_context_free(r->server_dtls);
     dtls_context_free(r->client_dtls);
     free(r->events);
+    rand_source_set(NULL, NULL);
 }
 
 void sfu_rig_post(struct sfu_rig *r, const struct sfu_command *c)
@@ -266,94 +224,16 @@ static void on_data(void *arg, const uint8_t *data, size_t len)
         p->on_data(p, data, len);
 }
 
-/* ---- sockets ---- */
-
-static void send_all(int fd, const uint8_t *data, size_t len)
-{
-    while (len) {
-        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
-        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-            return; /* the server closed it */
-        if (n < 0 && errno == EAGAIN) {
-            struct pollfd p = {.fd = fd, .events = POLLOUT};
-            (void)poll(&p, 1, 1000);
-            continue;
-        }
-        assert_true(n > 0);
-        data += n;
-        len -= (size_t)n;
-    }
-}
+/* ---- peers ---- */
 
 static void on_send(void *arg, const struct path *path, const uint8_t *data, size_t len)
 {
-    struct sfu_rig_peer *p = arg;
     (void)path;
-    if (!p->tcp) {
-        (void)send(p->fd, data, len, 0); /* ECONNREFUSED once the server is gone */
-        return;
-    }
-    uint8_t prefix[2] = {(uint8_t)(len >> 8), (uint8_t)len};
-    send_all(p->fd, prefix, 2);
-    send_all(p->fd, data, len);
+    sfu_rig_send(arg, data, len);
 }
 
 static const struct rtc_client_ops client_ops = {
     .send = on_send, .rtp = on_rtp, .rtcp = on_rtcp, .data = on_data};
-
-static void frames_take(struct sfu_rig_peer *p)
-{
-    size_t at = 0;
-    while (p->in_len - at >= 2) {
-        size_t len = (size_t)p->in[at] << 8 | p->in[at + 1];
-        if (p->in_len - at < 2 + len)
-            break;
-        rtc_client_input(&p->client, &p->path, p->in + at + 2, len, clock_now_us());
-        at += 2 + len;
-    }
-    memmove(p->in, p->in + at, p->in_len - at);
-    p->in_len -= at;
-}
-
-static void socket_read(struct sfu_rig_peer *p)
-{
-    for (;;) {
-        size_t at = p->tcp ? p->in_len : 0;
-        ssize_t n = recv(p->fd, p->in + at, sizeof p->in - at, MSG_DONTWAIT);
-        if (n < 0 && (errno == ECONNREFUSED || errno == EINTR))
-            continue;
-        if (n <= 0) {
-            p->hung_up |= p->tcp && (n == 0 || errno == ECONNRESET);
-            return;
-        }
-        if (p->tcp) {
-            p->in_len += (size_t)n;
-            frames_take(p);
-        } else if (!p->loses || !p->loses(p, p->in, (size_t)n)) {
-            rtc_client_input(&p->client, &p->path, p->in, (size_t)n, clock_now_us());
-        }
-    }
-}
-
-static int socket_open(struct sfu_rig_peer *p, uint16_t port)
-{
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, to = any;
-    to.sin_port = htons(port);
-    int fd = socket(AF_INET, p->tcp ? SOCK_STREAM : SOCK_DGRAM, 0), size = 1 << 22;
-    assert_true(fd >= 0);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof any), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    socklen_t len = sizeof any;
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&any, &len), 0);
-    assert_int_equal(addr_from_sockaddr((struct sockaddr *)&any, &p->path.local), 0);
-    assert_int_equal(addr_from_sockaddr((struct sockaddr *)&to, &p->path.remote), 0);
-    return fd;
-}
-
-/* ---- peers ---- */
 
 static struct sfu_command peer_command(const struct sfu_rig_peer *p, enum sfu_command_type type)
 {
@@ -391,7 +271,7 @@ static struct sfu_rig_peer *peer_make(
     p->id = sfu_rig_id(r);
     p->worker = (uint8_t)worker;
     p->tcp = tcp;
-    p->fd = socket_open(p, tcp ? r->tcp_port : r->udp_ports[worker]);
+    rig_net_attach(p);
     credentials_make(p);
     enum dtls_role client_role = server_role == DTLS_SERVER ? DTLS_CLIENT : DTLS_SERVER;
     rtc_client_init(&p->client, r->client_dtls, client_role, &client_ops, p, clock_now_us());
@@ -436,11 +316,11 @@ void sfu_rig_peer_introduce(struct sfu_rig_peer *p, const char *fingerprint)
 void sfu_rig_peer_move(struct sfu_rig_peer *p, bool tcp)
 {
     struct ice_control *ice = &p->client.ice;
-    close(p->fd);
+    rig_net_detach(p);
     p->tcp = tcp;
     p->in_len = 0;
     p->hung_up = false;
-    p->fd = socket_open(p, tcp ? p->rig->tcp_port : p->rig->udp_ports[p->worker]);
+    rig_net_attach(p);
     ice->check_count = 0;
     ice->selected = -1;
     ice->state = ICE_CONTROL_CHECKING;
@@ -508,6 +388,11 @@ static void on_event(void *arg, const struct sfu_event *e)
     }
 }
 
+void rig_take_events(struct sfu_rig *r)
+{
+    sfu_take_events(r->sfu, on_event, r);
+}
+
 static bool about(
     const struct sfu_event *e, enum sfu_event_type type, uint32_t peer, uint32_t track, uint32_t sub)
 {
@@ -531,40 +416,6 @@ const struct sfu_event *sfu_rig_event(
         if (about(&r->events[i - 1], type, peer, track, sub))
             return &r->events[i - 1];
     return NULL;
-}
-
-/* ---- the loop ---- */
-
-void sfu_rig_pump(struct sfu_rig *r, int ms)
-{
-    struct pollfd fds[SFU_RIG_PEERS_MAX + 1];
-    int64_t now_us = clock_now_us(), due_us = now_us + (int64_t)ms * 1000;
-    for (size_t i = 0; i < r->peer_count; i++) {
-        struct sfu_rig_peer *p = r->peers[i];
-        rtc_client_run(&p->client, now_us);
-        int64_t next = rtc_client_next_timeout(&p->client);
-        due_us = next < due_us ? next : due_us;
-        fds[i] = (struct pollfd){.fd = p->hung_up ? -1 : p->fd, .events = POLLIN};
-    }
-    fds[r->peer_count] = (struct pollfd){.fd = sfu_event_fd(r->sfu), .events = POLLIN};
-    int wait_ms = due_us > now_us ? (int)((due_us - now_us + 999) / 1000) : 0;
-    if (poll(fds, r->peer_count + 1, wait_ms) <= 0)
-        return;
-    if (fds[r->peer_count].revents)
-        sfu_take_events(r->sfu, on_event, r);
-    for (size_t i = 0; i < r->peer_count; i++) {
-        struct sfu_rig_peer *p = r->peers[i];
-        if (!fds[i].revents)
-            continue;
-        socket_read(p);
-        rtc_client_run(&p->client, clock_now_us());
-    }
-}
-
-void sfu_rig_idle(struct sfu_rig *r, int ms)
-{
-    for (int64_t until_us = clock_now_us() + (int64_t)ms * 1000; clock_now_us() < until_us;)
-        sfu_rig_pump(r, 2);
 }
 
 /* ---- RTCP of clients ---- */

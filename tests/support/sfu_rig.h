@@ -1,11 +1,15 @@
-/* The media side as it runs, workers and all, over loopback sockets, and clients of it on the test's thread.
- * Time is real: tests wait for conditions, with a deadline. */
+/* The media side as it runs, and clients of it on the test's thread. In a program that includes
+ * support/virtual_net.h (in one file) time is virtual, the workers run on the test's thread, what is sent is
+ * there at once, and randomness is the same in every run; there is no TCP and no data. In any other the
+ * workers have their threads, datagrams go over loopback sockets, and time is real. Tests wait for
+ * conditions, with a deadline. */
 #ifndef SUPPORT_SFU_RIG_H
 #define SUPPORT_SFU_RIG_H
 
 #include "rtp/rtcp.h"
 #include "sfu/sfu.h"
 #include "support/rtc_client.h"
+#include "support/seeded.h"
 
 #define SFU_RIG_PEERS_MAX   64
 #define SFU_RIG_STREAMS_MAX 64
@@ -41,7 +45,7 @@ struct sfu_rig_peer {
     struct sfu_rig *rig;
     uint32_t id;
     uint8_t worker;
-    int fd; /* UDP, or TCP when tcp */
+    int fd; /* UDP, or TCP when tcp; -1 in virtual time */
     bool tcp, removed;
     bool hung_up;          /* TCP: the server closed the connection */
     uint8_t in[2 + 65535]; /* TCP: bytes of the frame that is coming */
@@ -77,7 +81,9 @@ struct sfu_rig {
     size_t event_count, event_cap;
     uint32_t next_id;
     unsigned sent; /* packets of sources: they wait for the server now and then */
-    bool stopped;
+    bool stopped, is_virtual;
+    struct seeded random; /* in virtual time, as the next port of a client */
+    uint16_t next_port;
 };
 
 /* Opens and starts the media side. data_ops may be NULL. */
@@ -116,7 +122,7 @@ void sfu_rig_post(struct sfu_rig *r, const struct sfu_command *c); /* has to suc
 /* Numbers for tracks and subscriptions, never the same twice. */
 uint32_t sfu_rig_id(struct sfu_rig *r);
 
-/* Waits up to ms for something to come in, and handles what there is. */
+/* Waits up to ms for something to come in, and handles what there is; in virtual time that long passes. */
 void sfu_rig_pump(struct sfu_rig *r, int ms);
 
 int64_t sfu_rig_now_us(void);
@@ -153,6 +159,8 @@ void sfu_rig_pli(struct sfu_rig_peer *p, uint32_t media);
 void sfu_rig_report(struct sfu_rig_peer *p, const struct rtcp_report *report);
 /* Any packet of them. */
 void sfu_rig_rtcp(struct sfu_rig_peer *p, const void *data, size_t len);
+/* A datagram (or frame) from its address, as it is. */
+void sfu_rig_send(struct sfu_rig_peer *p, const void *data, size_t len);
 
 /* Returns when the workers have done whatever was posted or sent to them before, and the clients heard what
  * came of it. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "rtp/red.h"
 #include "support/sfu_party.h"
+#include "support/virtual_net.h"
 
 #define REDUNDANT 10 /* bytes of the older block */
 #define PRIMARY   24

@@ -11,6 +11,7 @@
 #include "rtp/clock.h"
 #include "rtp/seq.h"
 #include "support/sfu_party.h"
+#include "support/virtual_net.h"
 
 #define LAYERS   3
 #define FRAME_MS 5

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "rtp/seq.h"
 #include "support/sfu_party.h"
+#include "support/virtual_net.h"
 
 static struct party t;
 
@@ -372,7 +373,6 @@ static void losses_of_the_publisher_are_repaired(void **state)
 /* Not with the next report, or whatever else wakes a worker up. */
 static void losses_are_asked_for_soon(void **state)
 {
-    unsigned soon = 0;
     (void)state;
     party_open(&t, &(struct party_options){.workers = 1, .subs = 1});
     source_frame(t.camera, true, 5, 0);
@@ -380,10 +380,9 @@ static void losses_are_asked_for_soon(void **state)
         uint64_t lost = source_frame(t.camera, false, 5, 4) + 2;
         int64_t start_us = sfu_rig_now_us();
         SFU_RIG_UNTIL(&t.rig, asked_for(lost), (void)0);
-        soon += sfu_rig_now_us() - start_us < 2 * NACK_REORDER_MAX_US;
+        assert_true(sfu_rig_now_us() - start_us <= NACK_REORDER_MAX_US + 2000);
         source_rtx(t.camera, lost);
     }
-    assert_true(soon > 10); /* the rest is a busy machine's */
     party_close(&t);
 }
 
@@ -468,8 +467,8 @@ static void key_frame_requests_are_merged_and_rare(void **state)
         sfu_rig_pli(t.subs[i % 8], party_heard(&t, i % 8, VIDEO)->ssrc);
     SFU_RIG_UNTIL(&t.rig, key_frames_asked() > before, (void)0);
     sfu_rig_sync(&t.rig);
-    if (sfu_rig_now_us() - start_us < SFU_KEY_FRAME_US)
-        assert_int_equal(key_frames_asked(), before + 1); /* one is on its way */
+    assert_true(sfu_rig_now_us() - start_us < SFU_KEY_FRAME_US);
+    assert_int_equal(key_frames_asked(), before + 1); /* one is on its way */
     frames(1, true);
     sfu_rig_sync(&t.rig);
     before = key_frames_asked();

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "rtp/seq.h"
 #include "support/sfu_source.h"
+#include "support/virtual_net.h"
 
 #define AUDIO    0
 #define PEERS    50
