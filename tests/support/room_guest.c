@@ -377,12 +377,20 @@ struct track *guest_track(const struct guest *g, const char *cid)
 
 /* ---- receiving ---- */
 
+static bool is_of(const struct track *t, uint32_t number)
+{
+    for (int k = 0; k < TRACK_CODECS_MAX; k++)
+        if (number && ((const struct room_track *)t)->media[k].id == number)
+            return true;
+    return false;
+}
+
 struct media *guest_receives(const struct guest *g, const struct track *t)
 {
     const struct participant *p = guest_participant(g);
     for (uint32_t i = 0; p && i < g->host->media_count; i++) {
         struct media *m = &g->host->media[i];
-        if (m->kind == MEDIA_SUB && m->live && m->peer == p->subscriber->number && m->track == t->id)
+        if (m->kind == MEDIA_SUB && m->live && m->peer == p->subscriber->number && is_of(t, m->track))
             return m;
     }
     return NULL;
