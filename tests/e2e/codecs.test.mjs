@@ -79,6 +79,23 @@ describe('video codecs', () => {
         await until('the failure is told', () => fox.page.evaluate(() => window.failures.length === 1));
         for (const p of [from, fox]) await p.page.close();
     });
+
+    test('H.264 from Chromium with VP8 behind it: Firefox gets VP8', async () => {
+        const room = await server.createRoom();
+        const from = await Person.join(chromium, server, room, 'Vera', '&cam=0&mic=0');
+        const to = await Person.join(chromium, server, room, 'Otto', '&cam=0&mic=0');
+        await publish(from, 'h264', { backupCodec: true, backupCodecPolicy: 1 });
+        await to.sees('Vera', 'camera', 20);
+        const fox = await Person.join(firefox, server, room, 'Finn', '&cam=0&mic=0');
+        await fox.sees('Vera', 'camera', 20);
+        assert.equal(await codecSeen(fox, 'Vera'), 'video/VP8');
+        await to.sees('Vera', 'camera', 20);
+        assert.equal(await codecSeen(to, 'Vera'), 'video/H264');
+        for (const p of [from, to, fox]) {
+            assert.deepEqual(p.errors, []);
+            await p.page.close();
+        }
+    });
 });
 
 for (const [codec, how] of [
