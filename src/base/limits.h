@@ -214,6 +214,8 @@
 /* ---- forwarding in bursts ---- */
 #define SFU_GATHER_RATE     20000 /* packets sent a second from which on parts of a frame wait for the rest */
 #define SFU_GATHER_US       4000  /* for at most this long, and the timer's 1 ms; its last packet ends it */
+#define SFU_GATHER_VOICES   3     /* voices of a turn from which on waiting for them paid */
+#define SFU_GATHER_PAUSE    16    /* turns without waiting after one in which it did not */
 #define SFU_BURST_MAX       32    /* packets of a track that are handed to its subscribers together */
 #define SFU_EQUALISE_BYTES  16    /* packets of a frame that differ by less are made equal, for longer runs */
 #define SFU_TRANSIT_BUCKETS 24    /* powers of two of a microsecond: up to 8 s */
@@ -278,8 +280,9 @@
 #define SFU_HANDSHAKES_PEER_MAX 16  /* of one peer: a flight is cut into four at most, and may be repeated */
 #define SFU_DISCOVER_US                                                                                      \
     3000000 /* a start waits this long for the STUN server: three of its requests, and a name */
-#define SFU_RECV_MAX (4 * UDP_BATCH_MAX) /* datagrams read from a socket before what they bring is sent on   \
-                                          */
+#define SFU_RECV_MAX                                                                                         \
+    (4 * UDP_BATCH_MAX)         /* datagrams read from a socket before what they bring is sent on            \
+                                 */
 #define FEEDBACK_GATHER_US 4000 /* reports that come closer together than this wait for one another */
 
 /* ---- the few voices of a large room (audio_top_n) ---- */

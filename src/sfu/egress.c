@@ -316,16 +316,31 @@ static size_t size_of(const struct egress *e, size_t at)
     return (size_t)e->jobs[at].header_len + e->jobs[at].payload_len;
 }
 
-/* Packets of one frame, media that may be padded: end-to-end encrypted tracks are passed on as they are. */
+/* Media that may be padded: packets of one frame, or voices that go together. End-to-end encrypted tracks are
+ * passed on as they are. */
 static bool may_equal(const struct egress *e, size_t a, size_t b)
 {
     const struct egress_slot *x = &e->slots[a], *y = &e->slots[b];
-    return x->sub == y->sub && x->ts == y->ts && !x->rtx && !y->rtx && !x->sub->encrypted &&
-           x->sub->kind == KIND_VIDEO && !e->messages[a].path.conn;
+    bool frame = x->sub == y->sub && x->ts == y->ts && x->sub->kind == KIND_VIDEO;
+    bool voices = x->sub->kind == KIND_AUDIO && y->sub->kind == KIND_AUDIO;
+    return (frame || voices) && !x->rtx && !y->rtx && !x->sub->encrypted && !y->sub->encrypted &&
+           !e->messages[a].path.conn;
+}
+
+static void make_equal(struct sfu_worker *w, size_t at, size_t end, size_t size)
+{
+    struct egress *e = w->egress;
+    for (; at < end; at++) {
+        size_t by = size - size_of(e, at);
+        if (!by || e->jobs[at].payload_len + by > PACKET_SIZE_MAX)
+            continue;
+        pad(e, at, by);
+        w->stats.padded++;
+    }
 }
 
 /* Encoders split a frame into packets of nearly the same length, the last ones a byte longer; only equal ones
- * make a run, except that the last may be shorter. */
+ * make a run, except that the last may be shorter: be it of another frame, or a voice. */
 static void equalise(struct sfu_worker *w, size_t from, size_t end)
 {
     struct egress *e = w->egress;
@@ -339,13 +354,10 @@ static void equalise(struct sfu_worker *w, size_t from, size_t end)
             least = low;
             most = high;
         }
-        for (size_t i = at; least < most && i + 1 < next; i++) {
-            size_t by = most - size_of(e, i);
-            if (!by || e->jobs[i].payload_len + by > PACKET_SIZE_MAX)
-                continue;
-            pad(e, i, by);
-            w->stats.padded++;
-        }
+        bool shorter_follows = next < end && size_of(e, next) < most;
+        if (least < most)
+            make_equal(w, at, shorter_follows ? next : next - 1, most);
+        next += shorter_follows;
     }
 }
 

@@ -267,8 +267,11 @@ struct sfu_peer {
     struct wheel_timer timer;
     struct pacer pacer;
     struct congestion_sent sent;
-    struct list ready; /* in worker->ready */
-    struct list paced; /* in worker->paced: what waits but for audio waits for the worker's next turn */
+    struct list ready;  /* in worker->ready, or in worker->listeners */
+    bool gathers;       /* in the latter */
+    bool gathered;      /* it was, since its last turn */
+    uint8_t few_voices; /* turns until it is tried again */
+    struct list paced;  /* in worker->paced: what waits but for audio waits for the worker's next turn */
     struct udp_destination destination;
     int64_t report_us, quality_us;
     int64_t rtt_us; /* smoothed, from reports on what we send, and extended ones; 0: unknown */
@@ -418,11 +421,12 @@ struct sfu_worker {
     struct feedback feedback;
     struct egress *egress;
     struct pacer_pool items;
-    struct list due;    /* tracks whose bursts go at the end of this round */
-    struct list gather; /* tracks that wait for the rest of a frame */
-    struct list ready;  /* peers whose packets go at the end of this round */
-    struct list paced;  /* peers that have to wait for tokens */
-    struct list serve;  /* tracks of whose choices some wait for a key frame */
+    struct list due;       /* tracks whose bursts go at the end of this round */
+    struct list gather;    /* tracks that wait for the rest of a frame */
+    struct list listeners; /* peers for whom only sound is there, and which wait for more */
+    struct list ready;     /* peers whose packets go at the end of this round */
+    struct list paced;     /* peers that have to wait for tokens */
+    struct list serve;     /* tracks of whose choices some wait for a key frame */
     struct wheel_timer gather_timer, pace_timer;
     bool gathering;            /* so much is sent that gathering pays */
     uint64_t rtp_out_then;     /* stats.rtp_out, a tick ago */

@@ -18,6 +18,9 @@ static void release_peer(struct sfu_peer *p);
 
 static void make_ready(struct sfu_peer *p)
 {
+    if (p->gathers)
+        list_del(&p->ready);
+    p->gathers = false;
     if (list_empty(&p->ready))
         list_add_tail(&p->worker->ready, &p->ready);
 }
@@ -37,10 +40,28 @@ static void turn_comes(struct sfu_worker *w, struct wheel_timer *t, int64_t afte
         wheel_set(loop_wheel(w->loop), t, w->now_us + after_us);
 }
 
+/* Nothing but sound is there for the peer. Where many speak it waits for the voices that come until the
+ * timer, or for video; where few do, that would not save a call into the kernel. */
+static void gather_voices(struct sfu_peer *p)
+{
+    if (!list_empty(&p->ready))
+        return;
+    if (p->few_voices) {
+        p->few_voices--;
+        make_ready(p);
+        return;
+    }
+    list_add_tail(&p->worker->listeners, &p->ready);
+    p->gathers = p->gathered = true;
+    turn_comes(p->worker, &p->worker->gather_timer, SFU_GATHER_US);
+}
+
 static void gather_ends(struct sfu_worker *w)
 {
     while (!list_empty(&w->gather))
         make_due(list_entry(w->gather.next, struct sfu_track, ready));
+    while (!list_empty(&w->listeners))
+        make_ready(list_entry(w->listeners.next, struct sfu_peer, ready));
 }
 
 static void on_gather_timer(struct wheel_timer *t, int64_t now_us)
@@ -94,7 +115,7 @@ static void hand_out(struct sfu_track *t)
         struct sfu_sub *s = t->subs[i];
         look_ahead(t, i);
         sub_burst(s, t->burst, count);
-        if (t->kind == KIND_VIDEO && !list_empty(&s->peer->ready))
+        if (t->kind == KIND_VIDEO && !list_empty(&s->peer->ready) && !s->peer->gathers)
             release_peer(s->peer); /* while its state is at hand; audio waits for that of others */
     }
     for (unsigned k = 0; k < count; k++)
@@ -252,7 +273,9 @@ static bool queue(struct sfu_sub *s, enum pacer_class class, enum egress_kind ki
         pacer_item_put(&w->items, item);
         return false;
     }
-    if (class == PACER_AUDIO || list_empty(&s->peer->paced))
+    if (class == PACER_AUDIO && w->gathering)
+        gather_voices(s->peer);
+    else if (class == PACER_AUDIO || list_empty(&s->peer->paced))
         make_ready(s->peer);
     return true;
 }
@@ -294,18 +317,51 @@ bool release_rtx(struct sfu_sub *s, struct packet *pkt, const struct rewrite_out
 
 /* ---- out ---- */
 
+/* Voices that go together, and behind what else goes: the longest at first, since a run may end with one that
+ * is shorter. Those of one stream keep their order. */
+struct voices {
+    struct pacer_item *items[UDP_BATCH_MAX];
+    size_t count;
+};
+
+static void voice_add(struct voices *v, struct pacer_item *item)
+{
+    size_t at = v->count++;
+    for (; at && v->items[at - 1]->size < item->size && v->items[at - 1]->owner != item->owner; at--)
+        v->items[at] = v->items[at - 1];
+    v->items[at] = item;
+}
+
+static void release_items(struct sfu_peer *p, bool held)
+{
+    struct pacer_item *item;
+    struct voices v;
+    v.count = 0;
+    while ((item = pacer_take(&p->pacer, held, p->worker->now_us))) {
+        const struct sfu_sub *s = item->owner;
+        if (p->worker->gathering && s->kind == KIND_AUDIO && v.count < UDP_BATCH_MAX)
+            voice_add(&v, item);
+        else
+            egress_item(p, item);
+    }
+    for (size_t i = 0; i < v.count; i++)
+        egress_item(p, v.items[i]);
+    if (p->gathered && v.count < SFU_GATHER_VOICES)
+        p->few_voices = SFU_GATHER_PAUSE;
+    p->gathered = false;
+}
+
 static void release_peer(struct sfu_peer *p)
 {
     struct sfu_worker *w = p->worker;
     bool held = !list_empty(&p->paced);
-    struct pacer_item *item;
     bool probes = p->sent.probing && !held;
     list_del(&p->ready);
+    p->gathers = false;
     egress_begin(p);
     if (probes)
         congestion_turn_begin(p, w->send_us);
-    while ((item = pacer_take(&p->pacer, held, w->now_us)))
-        egress_item(p, item);
+    release_items(p, held);
     if (probes)
         congestion_turn_end(p, w->send_us);
     egress_end(p);

@@ -453,6 +453,7 @@ int worker_new(struct sfu *s, unsigned index, struct sfu_worker **ret, char *err
     w->udp.fd = w->feedback.udp.fd = w->mail.fd = -1;
     list_init(&w->due);
     list_init(&w->gather);
+    list_init(&w->listeners);
     list_init(&w->ready);
     list_init(&w->paced);
     list_init(&w->serve);
