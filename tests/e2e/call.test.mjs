@@ -95,7 +95,7 @@ test('three people: one makes a room, the others come by link and by code', asyn
     // leave
     await bob.click('leave');
     await bob.page.waitForSelector(id('left-page'));
-    await until('Bob is gone', async () => !(await ada.received()).Bob && !(await fox.received()).Bob, 5000);
+    await until('Bob is gone', async () => !(await ada.received()).Bob && !(await fox.received()).Bob);
     for (const p of people) assert.deepEqual(p.errors, [], `errors on the page of ${p.name}`);
     for (const p of people) await p.page.close();
 });

@@ -13,7 +13,7 @@ let server, chromium, state;
 
 before(async () => {
     state = await mkdtemp(join(tmpdir(), 'fanlight-https-'));
-    const port = 20000 + Math.floor(Math.random() * 2000) * 10 + 5;
+    const port = 20000 + Math.floor(Math.random() * 1270) * 10 + 5;
     server = await Server.start({ args: ['--https-port', String(port), '--set', `state_dir=${state}`] });
     server.https = { http: `https://${ownAddress()}:${port}` };
     chromium = await openChromium(['--ignore-certificate-errors']);

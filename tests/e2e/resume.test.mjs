@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { id, Person } from './lib/call.mjs';
 import { begin, end } from './lib/scene.mjs';
-import { Server, slow, until } from './lib/server.mjs';
+import { Server, slow, stopwatch, until } from './lib/server.mjs';
 import { Signal } from './lib/signal.mjs';
 
 const DOWN_MS = 3000; // how long the WebSocket stays away
@@ -191,15 +191,14 @@ async function comesAnew(ann, ben, name) {
     const sid = await sidOf(ann);
     await Promise.all([watch(ann), watch(ben)]);
     const texts = await writesWhenBroken(ann);
-    const start = Date.now();
+    const took = stopwatch();
     await scenario(ann, name);
     await back(ann);
     const now = await sidOf(ann);
     assert.notEqual(now, sid, 'a new session has a new sid');
     await until('Ben knows the new sid', () => sidSeen(ben, 'Ann').then((s) => s === now));
     await Promise.all([ann.sees('Ben'), ben.sees('Ann'), ann.hears('Ben'), ben.hears('Ann')]);
-    const took = Date.now() - start;
-    assert.ok(took < BACK_MS * slow, `media back after ${took} ms`);
+    assert.ok(took() < BACK_MS * slow, `media back after ${took()} ms`);
     await sameCall(ann, ben);
     await broughtAlong(texts, ann, ben);
     const [a, b] = [await watched(ann), await watched(ben)];
@@ -258,16 +257,16 @@ for (const [form, query] of [
             await ann.click('toggle-mic');
             await until('Ann is silent', async () => (await speaking()).every((s) => !s));
             await scenario(ann, 'speaker');
-            await until('Ann speaks', async () => (await speaking()).every((s) => s), 3000);
-            await until('Ann is silent again', async () => (await speaking()).every((s) => !s), 10000);
+            await until('Ann speaks', async () => (await speaking()).every((s) => s));
+            await until('Ann is silent again', async () => (await speaking()).every((s) => !s));
             await ann.click('toggle-mic');
             await ben.hears('Ann');
         });
 
         test('the server ends the session', async () => {
             await scenario(ann, 'server-leave');
-            assert.equal(await until('the left page', () => leftPage(ann), 3000), 'server');
-            await until('Ann is gone', async () => !(await ben.received()).Ann, 5000);
+            assert.equal(await until('the left page', () => leftPage(ann)), 'server');
+            await until('Ann is gone', async () => !(await ben.received()).Ann);
             assert.deepEqual([...ann.errors, ...ben.errors], []);
         });
     });
@@ -307,9 +306,9 @@ test('the server is stopped in a call', async () => {
         const room = await own.createRoom();
         const people = [await Person.join(chromium, own, room, 'Ann'), await Person.join(chromium, own, room, 'Ben', '&single=0')];
         await Promise.all([people[0].sees('Ben'), people[1].sees('Ann')]);
-        const start = Date.now();
-        const stopped = own.stop().then((status) => ({ ...status, took: Date.now() - start }));
-        const causes = await Promise.all(people.map((p) => until(`the left page of ${p.name}`, () => leftPage(p), 3000)));
+        const since = stopwatch();
+        const stopped = own.stop().then((status) => ({ ...status, took: since() }));
+        const causes = await Promise.all(people.map((p) => until(`the left page of ${p.name}`, () => leftPage(p))));
         assert.deepEqual(causes, ['server', 'server']);
         const { code, took } = await stopped;
         assert.equal(code, 0, own.log);

@@ -7,7 +7,7 @@ import { TrackSource, TrackType } from '@livekit/protocol';
 import { Peer, allDone } from './lib/peer.mjs';
 import { addAudio, addVideo, cids, offer, publishBoth, publishOffer } from './lib/publish.mjs';
 import { formats, recorded, sections } from './lib/sdp.mjs';
-import { Server, slow, token, until } from './lib/server.mjs';
+import { Server, slow, stopwatch, token, until } from './lib/server.mjs';
 import { Signal, clientInfo, joinRequest, refusal, target } from './lib/signal.mjs';
 import { rawToken } from './lib/token.mjs';
 
@@ -220,10 +220,10 @@ test('12: errors of the upgrade are readable by pages of any origin', async () =
 test('13: track_published comes at once, once, with the cid as it was', async () => {
     const s = await join(newRoom(), 'ada');
     const cid = 'TR_{ünïcode} "x" \\ / 🎤';
-    const began = Date.now();
+    const took = stopwatch();
     addAudio(s, { cid });
     const { track } = await s.next('trackPublished', (t) => t.cid === cid);
-    assert.ok(Date.now() - began < 1000 * slow);
+    assert.ok(took() < 1000 * slow);
     assert.match(track.sid, /^TR_/);
     await offer(s, 1);
     await offer(s, 2);
@@ -467,9 +467,9 @@ test('28: a full reconnect while the old session seems alive is quick', async ()
     for (let i = 0; i < 3; i++) {
         const old = ada;
         await old.signal.drop();
-        const began = Date.now();
+        const took = stopwatch();
         ada = await Peer.join(server, { room, identity: 'ada', publish: ['opus'], wait: false });
-        assert.ok(Date.now() - began < 1000 * slow);
+        assert.ok(took() < 1000 * slow);
         await ada.ready();
         assert.notEqual(ada.sid, old.sid);
         old.close();
@@ -497,10 +497,10 @@ test('29: who is to come back is told to reconnect, who is not to disconnect', a
 test('30: joined and active are told at once', async () => {
     const room = newRoom();
     const bob = await join(room, 'bob');
-    const began = Date.now();
+    const took = stopwatch();
     const ada = await Peer.join(server, { room, identity: 'ada' });
     await bob.knows('ada', (p) => p.state === 2);
-    assert.ok(Date.now() - began < 2000 * slow, `${Date.now() - began} ms`);
+    assert.ok(took() < 2000 * slow, `${took()} ms`);
     const states = bob.all('update').flatMap((u) => u.participants.filter((p) => p.identity === 'ada').map((p) => p.state));
     assert.deepEqual(states, [1, 2]);
     await bye(ada, bob);
