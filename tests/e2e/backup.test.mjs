@@ -148,15 +148,34 @@ for (const singlePeerConnection of [true, false])
         for (const p of [alice, bob, dave]) await p.close();
     });
 
-test('a publisher that encodes once: everybody moves to what all can decode', async () => {
+/** window.gap will be the time from the last picture of a subscription to the first one of the next, in milliseconds. */
+const watch = (page) =>
+    page.evaluate(() => {
+        let frames = -1;
+        let last = performance.now();
+        window.gap = undefined;
+        setInterval(async () => {
+            const pubs = [...window.room.remoteParticipants.values()].flatMap((p) => [...p.videoTrackPublications.values()]);
+            const stats = [...((await pubs.find((p) => p.track)?.track.getRTCStatsReport())?.values() ?? [])];
+            const n = stats.find((x) => x.type === 'inbound-rtp')?.framesDecoded ?? 0;
+            if (!n || n === frames) return;
+            if (n < frames) window.gap = Math.round(performance.now() - last);
+            frames = n;
+            last = performance.now();
+        }, 20);
+    });
+
+test('a publisher that encodes once: everybody moves to what all can decode', async (t) => {
     const { code } = await server.createRoom();
     const alice = await join(code, 'alice');
     const bob = await join(code, 'bob');
     const sid = await publish(alice, 2); // regression
     await sees(bob, 'video/VP9');
+    await watch(bob);
     const carol = await join(code, 'carol', { lacks: 'video/VP9' });
     await sees(carol, 'video/VP8');
     await sees(bob, 'video/VP8');
+    t.diagnostic(`bob misses pictures for ${await bob.evaluate(() => window.gap)} ms`);
     assert.equal((await decoded(bob)).sid, sid);
     await until('only VP8 goes out', async () => (await sending(alice)) === 'video/VP8', 15000);
     for (const p of [alice, bob, carol]) await p.close();
