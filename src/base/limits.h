@@ -246,6 +246,7 @@
     1000000                   /* a receiver begins with a key frame so old: it decodes 30 pictures at once */
 #define KEY_CACHE_PACKETS 512 /* with what followed: 1 s of 5 Mbit/s */
 #define KEY_CACHE_BYTES   (640 * 1024)
+#define IMAGE_PAST_TICKS  5 /* for what came before to reach another worker: else it is left out */
 #define KEY_CACHE_PACE_US                                                                                    \
     300000 /* and it is on its way in this time: no later than an asked one would be seen */
 #define SFU_LAYER_SILENT_US 1500000 /* a layer is gone when others came this long without it */

@@ -156,6 +156,20 @@ void choices_input(struct sfu_track *t, struct packet *p)
     }
 }
 
+/* The packet came before this image of the track was there: it is only remembered. */
+void choices_past(struct sfu_track *t, struct packet *p)
+{
+    struct layer_facts f;
+    (void)facts_read(t->streams[meta_of(p)->stream], p, t->worker->now_us, &f);
+}
+
+/* All that came before has been read when this round ends. */
+void choices_past_end(struct sfu_track *t)
+{
+    if (list_empty(&t->serve))
+        list_add_tail(&t->worker->serve, &t->serve);
+}
+
 /* The burst was handed out. */
 void choices_burst_end(struct sfu_track *t)
 {
@@ -177,6 +191,7 @@ void choices_wait(struct sfu_track *t)
 
 static void serve(struct sfu_track *t, int64_t now_us)
 {
+    t->past = 0;
     list_for_each_safe(l, &t->choices)
     {
         struct sfu_choice *c = list_entry(l, struct sfu_choice, of_track);

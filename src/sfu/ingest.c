@@ -378,6 +378,11 @@ void ingest_image(struct sfu_worker *w, struct packet *pkt, int64_t now_us)
         s->ssrc = m->rtp.ssrc;
     }
     s->codec = (enum payload_codec)m->rtp.payload.codec;
+    if (t->past) {
+        if (!history_put(&s->history, m->rtp.ext_seq, pkt))
+            choices_past(t, pkt);
+        return;
+    }
     s->last_us = t->newest_us = now_us;
     history_put(&s->history, m->rtp.ext_seq, pkt);
     allocation_count(t, m, egress_size(m->rtp.payload_len), now_us);

@@ -97,6 +97,7 @@ struct sfu_track {
     uint8_t home;
     uint8_t kind;
     bool encrypted, muted, live;
+    uint8_t past;                  /* of an image: what comes came before it; how many ticks that may last */
     enum payload_codec live_codec; /* as last told */
     uint8_t told_layers;           /* the same */
     struct sfu_section section;
@@ -598,6 +599,8 @@ void choice_want(struct sfu_sub *s, struct layers_want want);
 void choice_restart(struct sfu_sub *s);
 void choices_merge(struct sfu_track *t);
 void choices_input(struct sfu_track *t, struct packet *p);
+void choices_past(struct sfu_track *t, struct packet *p);
+void choices_past_end(struct sfu_track *t);
 void choices_burst_end(struct sfu_track *t);
 void choices_wait(struct sfu_track *t);
 void choices_run(struct sfu_worker *w);
@@ -607,6 +610,7 @@ void key_cache_note(
     struct sfu_stream *s, struct packet *p, const struct layer_facts *f, const struct layer_source *before);
 void key_cache_forget(struct sfu_stream *s);
 bool key_cache_serve(struct sfu_track *t, struct sfu_choice *c, int64_t now_us);
+void key_cache_copy(struct sfu_track *t, unsigned worker, int64_t now_us);
 
 /* ---- release.c ---- */
 void release_init(struct sfu_worker *w);

@@ -43,6 +43,28 @@ void key_cache_forget(struct sfu_stream *s)
     s->key.valid = false;
 }
 
+static bool is_whole(const struct sfu_stream *s, int64_t now_us)
+{
+    return s->key.valid && now_us - s->key.recv_us <= KEY_CACHE_AGE_US &&
+           s->history.highest - s->key.seq + 1 == s->key.packets;
+}
+
+/* Gives another worker, which has an image from now on, what there is of each stream. */
+void key_cache_copy(struct sfu_track *t, unsigned worker, int64_t now_us)
+{
+    for (unsigned i = 0; i < t->stream_count; i++) {
+        const struct sfu_stream *s = t->streams[i];
+        if (!s || !is_whole(s, now_us))
+            continue;
+        for (uint32_t k = 0; k < s->key.packets; k++) {
+            struct packet *p = history_get(&s->history, s->key.seq + k, now_us);
+            if (!p)
+                break;
+            worker_ring_push(t->worker, worker, p);
+        }
+    }
+}
+
 /* ---- what would pass ---- */
 
 struct replay {
@@ -55,12 +77,6 @@ struct replay {
 };
 
 enum { FATE_PASSES = 1, FATE_BEGINS = 2, FATE_MARKS = 4 };
-
-static bool is_whole(const struct sfu_stream *s, int64_t now_us)
-{
-    return s->key.valid && now_us - s->key.recv_us <= KEY_CACHE_AGE_US &&
-           s->history.highest - s->key.seq + 1 == s->key.packets;
-}
 
 static bool rehearse_packet(
     struct replay *r, struct layer_source *source, struct packet *p, uint8_t *ret_fate, int64_t now_us)

@@ -50,6 +50,10 @@ static void image_add(struct sfu_worker *w, const struct worker_mail *m)
     }
     if (m->flag)
         track_preroll(t, m->from);
+    if (t->kind == KIND_VIDEO) {
+        key_cache_copy(t, m->from, w->now_us);
+        worker_flush_rings(w); /* it has that before it hears more */
+    }
     t->images |= 1ull << m->from;
     track_describe(t, m->from);
     for (unsigned i = 0; i < t->stream_count; i++) { /* what its sender reports said so far */
@@ -111,8 +115,10 @@ void mail_handle(struct sfu_worker *w, struct worker_mail *m)
         return;
     case MAIL_IMAGE_SET:
         t = track_find(w, m->track);
-        if (t && !t->peer)
+        if (t && !t->peer) {
             allocation_image_set(t, m, w->now_us);
+            choices_past_end(t);
+        }
         return;
     case MAIL_TRACK_GONE:
         t = track_find(w, m->track);

@@ -50,6 +50,7 @@ static struct sfu_track *image(struct sfu_worker *w, uint32_t id, uint8_t home, 
     if (!t)
         return NULL;
     t->home = home;
+    t->past = kind == KIND_VIDEO ? IMAGE_PAST_TICKS : 0;
     tell_home(t, MAIL_IMAGE_ADD, 0, preroll);
     return t;
 }
@@ -283,6 +284,7 @@ void track_tick(struct sfu_track *t, int64_t now_us)
 {
     if (t->slot)
         return;
+    t->past -= t->past > 0;
     allocation_track_tick(t, now_us);
     for (size_t i = 0; i < t->sub_count; i++)
         sub_retarget(t->subs[i]);
