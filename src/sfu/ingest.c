@@ -119,7 +119,13 @@ static void forget(struct sfu_peer *p, struct ssrc_ref *r)
     free(r);
 }
 
-/* Room for another SSRC: a source that was followed by another gives its place up. */
+/* A source, or a repair stream that has repaired nothing yet, that was followed by another. */
+static bool was_followed(const struct ssrc_ref *r)
+{
+    return r->retired || (r->rtx && !r->used && r->track->streams[r->stream]->rtx_ssrc != r->ssrc);
+}
+
+/* Room for another SSRC. */
 static bool have_room(struct sfu_peer *p)
 {
     struct ssrc_ref *r, *next;
@@ -127,7 +133,7 @@ static bool have_room(struct sfu_peer *p)
         return true;
     HASH_ITER(hh, p->ssrcs, r, next)
     {
-        if (!r->retired)
+        if (!was_followed(r))
             continue;
         forget(p, r);
         return true;

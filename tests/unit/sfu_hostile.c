@@ -28,8 +28,8 @@ struct scene {
     struct net_view *camera, *voice;
     struct net_peer *publisher, *watcher; /* raw ones */
     uint32_t track;
-    uint64_t acts, heard; /* heard: packets of the watcher */
-    uint64_t numbers[64]; /* of the raw publisher's SSRCs */
+    uint64_t acts, heard, heard_then; /* packets of the watcher; then: as its publisher came to its senses */
+    uint64_t numbers[64];             /* of the raw publisher's SSRCs */
     int64_t next_us, every_us;
     void (*act)(struct scene *s);
 };
@@ -39,6 +39,7 @@ struct outcome {
     double estimate_bps;
     unsigned plis;
     uint64_t bad_bytes; /* that the first of the others was sent */
+    uint64_t sane;      /* packets of the watcher at the end: see heard_then */
     struct sfu_stats stats;
 };
 
@@ -146,6 +147,7 @@ static struct outcome play(unsigned bad_count, bool raw, int64_t every_us, void 
         .again = s.camera->again,
         .estimate_bps = net_viewer_estimate_mean(s.honest, 3, SECONDS),
         .plis = s.sender->plis,
+        .sane = s.heard - s.heard_then,
         .bad_bytes = bad_count ? s.bad[0]->all_bytes : s.heard,
         .stats = net_stats(s.w)};
     for (unsigned i = 0; i < bad_count; i++) {
@@ -335,6 +337,77 @@ static void nonsense_of_a_publisher_stays_its_own(void **state)
     assert_int_equal(o.plis, alone.plis);
 }
 
+/* Every packet of another SSRC, as the next source of a layer or as its repair stream, each begun by a key
+ * frame; rids that appear and vanish. In the last three seconds there is one that stays. */
+static void publish_sources(struct scene *s)
+{
+    static const char *const rids[] = {"q", "h", "f", "zz"};
+    struct seeded *r = &s->random;
+    static const uint8_t key[60] = {0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01};
+    bool stays = net_now_s(s->w) > SECONDS - 3, repair = !stays && seeded_chance(r, 10);
+    struct rtp_ext_out exts[] = {{.ext = RTP_EXT_MID, .len = 1, .data = (const uint8_t *)"5"},
+        {.ext = repair ? RTP_EXT_REPAIRED_RID : RTP_EXT_RID}};
+    exts[1].data = (const uint8_t *)rids[stays ? 0 : seeded_below(r, 4)];
+    exts[1].len = (uint8_t)strlen((const char *)exts[1].data);
+    struct rtp_fields f = {.pt = repair ? 101 : 100,
+        .marker = true,
+        .seq = stays ? (uint16_t)s->numbers[0]++ : (uint16_t)seeded_u64(r),
+        .ts = stays ? (uint32_t)(s->numbers[0] * 3000) : (uint32_t)seeded_u64(r),
+        .ssrc = stays ? 42 : (uint32_t)(10000 + s->acts)};
+    if (!stays)
+        s->heard_then = s->heard;
+    if (rtc_client_path(&s->publisher->client))
+        rtc_client_rtp(&s->publisher->client, &f, f.seq, exts, 2, key, sizeof key);
+}
+
+static void sources_without_end_stay_few(void **state)
+{
+    (void)state;
+    struct outcome alone = play(0, true, 500, act_not), o = play(0, true, 500, publish_sources);
+    assert_unaffected(&o, &alone);
+    uint64_t sent = o.stats.rtp_in - alone.stats.rtp_in,
+             refused = o.stats.rtp_unknown_ssrc - alone.stats.rtp_unknown_ssrc;
+    print_message(
+        "%llu sources, %llu refused, %llu packets forwarded (%llu of the last), %llu key frames asked for\n",
+        (unsigned long long)sent, (unsigned long long)refused, (unsigned long long)o.bad_bytes,
+        (unsigned long long)o.sane, (unsigned long long)(o.stats.pli_out - alone.stats.pli_out));
+    assert_true(sent > 10000);
+    assert_true(refused >= sent / 10); /* the fourth rid */
+    assert_true(o.sane > 2500);        /* all, once the other layers are taken to be gone */
+    assert_true(o.stats.pli_out - alone.stats.pli_out <=
+                (SECONDS - 2) * SFU_RIDS_MAX * (1000000 / SFU_KEY_FRAME_US) + SFU_RIDS_MAX);
+    assert_int_equal(o.plis, alone.plis);
+}
+
+/* One source, with every payload type there is but those that were agreed on. */
+static void publish_types(struct scene *s)
+{
+    static const uint8_t payload[60] = {0x10, 0x10};
+    uint8_t pt = (uint8_t)(s->acts % 100);
+    struct rtp_ext_out exts[] = {{.ext = RTP_EXT_MID, .len = 1, .data = (const uint8_t *)"5"},
+        {.ext = RTP_EXT_RID, .len = 1, .data = (const uint8_t *)"q"}};
+    if (pt >= 64 && pt < 96)
+        return; /* what RTCP looks like (RFC 5761) */
+    s->numbers[0]++;
+    struct rtp_fields f = {
+        .pt = pt, .seq = (uint16_t)s->numbers[0], .ts = (uint32_t)s->acts, .ssrc = 7000 + s->acts % 3};
+    if (rtc_client_path(&s->publisher->client))
+        rtc_client_rtp(&s->publisher->client, &f, s->numbers[0], exts, 2, payload, sizeof payload);
+}
+
+static void types_never_agreed_on_are_refused(void **state)
+{
+    (void)state;
+    struct outcome alone = play(0, true, 500, act_not), o = play(0, true, 500, publish_types);
+    assert_unaffected(&o, &alone);
+    uint64_t sent = o.stats.rtp_in - alone.stats.rtp_in;
+    print_message("%llu packets\n", (unsigned long long)sent);
+    assert_true(sent > 6000);
+    assert_int_equal(o.stats.rtp_unknown_ssrc - alone.stats.rtp_unknown_ssrc, sent);
+    assert_int_equal(o.bad_bytes, 0);
+    assert_int_equal(o.stats.pli_out, alone.stats.pli_out);
+}
+
 /* A camera that changes its codec and the size of its picture all the time, and layers that come and go: each
  * change is taken up. */
 static void publish_changes(struct scene *s)
@@ -376,6 +449,8 @@ int main(void)
         cmocka_unit_test(a_flood_of_nacks_costs_a_share_of_what_is_sent),
         cmocka_unit_test(a_storm_of_key_frame_requests_is_merged),
         cmocka_unit_test(nonsense_of_a_publisher_stays_its_own),
+        cmocka_unit_test(sources_without_end_stay_few),
+        cmocka_unit_test(types_never_agreed_on_are_refused),
         cmocka_unit_test(a_source_may_change_as_it_likes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,8 @@ export class Peer {
 
     /**
      * Joins with publish (a list of codec names) and receive ({audio, video}: numbers of sections, codecs: which).
-     * form: 'v1', 'request' or 'two'. through: changes the answer before it is used. The result has media and data up.
+     * form: 'v1', 'request' or 'two'. through: changes the answer before it is used; shape: gets what describes a track
+     * of ours, to add to it. The result has media and data up.
      */
     static async join(server, { receive = { audio: 2, video: 2 }, publish = [], form = 'v1', wait = true, ...options }) {
         const p = new Peer();
@@ -181,6 +182,7 @@ export class Peer {
         };
         add(m, pt);
         if (kind === 'audio') m.parseSdpLine(`a=extmap:${LEVEL_ID} urn:ietf:params:rtp-hdrext:ssrc-audio-level`);
+        this.options.shape?.(m, name);
         m.addSSRC(mine.ssrc, 'cname', 'stream', mine.cid);
         mine.mid = m.mid();
         mine.track = this.pc.addTrack(m);
