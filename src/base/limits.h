@@ -243,10 +243,12 @@
     512 /* bytes of such a packet: an Opus frame of 160 kbit/s, or three of speech as RED */
 #define SFU_KEY_FRAME_US 500000 /* a source is asked for a key frame at most this often */
 #define KEY_CACHE_AGE_US                                                                                     \
-    1000000                   /* a receiver begins with a key frame so old: it decodes 30 pictures at once */
-#define KEY_CACHE_PACKETS 512 /* with what followed: 1 s of 5 Mbit/s */
-#define KEY_CACHE_BYTES   (640 * 1024)
-#define IMAGE_PAST_TICKS  5 /* for what came before to reach another worker: else it is left out */
+    1000000                    /* a receiver begins with a key frame so old: it decodes 30 pictures at once */
+#define KEY_CACHE_PACKETS  512 /* with what followed: 1 s of 5 Mbit/s */
+#define KEY_CACHE_BYTES    (640 * 1024)
+#define KEY_CACHE_AGAIN    2       /* times that a receiver is sent again what came before it was ready */
+#define KEY_CACHE_AGAIN_US 2000000 /* it was not ready if it asks so soon */
+#define IMAGE_PAST_TICKS   5       /* for what came before to reach another worker: else it is left out */
 #define KEY_CACHE_PACE_US                                                                                    \
     300000 /* and it is on its way in this time: no later than an asked one would be seen */
 #define SFU_LAYER_SILENT_US 1500000 /* a layer is gone when others came this long without it */

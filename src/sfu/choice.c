@@ -199,6 +199,9 @@ static void serve(struct sfu_track *t, int64_t now_us)
         if (stream >= 0 && !key_cache_serve(t, c, now_us))
             track_key_frame(t, (unsigned)stream, now_us);
     }
+    for (size_t i = 0; t->again && i < t->sub_count; i++)
+        if (t->subs[i]->again)
+            sub_begin_again(t->subs[i], now_us);
 }
 
 /* Gives choices the key frames that they wait for, or asks for them; unless one may wait to be handed out. */

@@ -106,7 +106,8 @@ struct sfu_track {
     struct sfu_sub **subs;
     size_t sub_count, sub_cap;
     struct list choices;     /* of video */
-    struct list serve;       /* in worker->serve: a choice may wait for a key frame */
+    struct list serve;       /* in worker->serve: somebody may wait for a key frame */
+    unsigned again;          /* subscribers that ask for what they were given */
     uint64_t images;         /* bit a worker that has an image of this track */
     struct sfu_voice *voice; /* a microphone of a stage (sfu/stage.h); NULL: it is none */
     struct sfu_slot *slot;   /* this is a slot of a stage: no publisher's, and no image */
@@ -174,6 +175,9 @@ struct sfu_sub {
     uint32_t ssrc, rtx_ssrc;
     uint8_t kind;
     bool encrypted, paused, live, acked, removed;
+    bool again; /* it asks for the key frame that it was sent, in track->again */
+    uint8_t again_count;
+    int64_t live_us; /* first packet */
     int8_t max_layer;
     int8_t current, target;    /* stream that is forwarded, and the one to be; -1: none */
     struct layers_state told;  /* by SFU_EVENT_SUB_LAYER */
@@ -535,6 +539,7 @@ int8_t sub_layer(const struct sfu_sub *s);
 void sub_retarget(struct sfu_sub *s);
 void sub_reset(struct sfu_sub *s);
 void sub_restart(struct sfu_sub *s);
+void sub_begin_again(struct sfu_sub *s, int64_t now_us);
 void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us);
 const struct rtp_clock *sub_clock(const struct sfu_sub *s);
 bool sub_takes(const struct sfu_sub *s, const struct rtp_packet *h);
@@ -610,6 +615,7 @@ void key_cache_note(
     struct sfu_stream *s, struct packet *p, const struct layer_facts *f, const struct layer_source *before);
 void key_cache_forget(struct sfu_stream *s);
 bool key_cache_serve(struct sfu_track *t, struct sfu_choice *c, int64_t now_us);
+bool key_cache_again(struct sfu_sub *s, int64_t now_us);
 void key_cache_copy(struct sfu_track *t, unsigned worker, int64_t now_us);
 
 /* ---- release.c ---- */

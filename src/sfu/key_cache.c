@@ -158,6 +158,27 @@ static void begin_with(struct sfu_sub *s, unsigned index, const struct replay *r
     }
 }
 
+static void give(struct sfu_sub *s, unsigned index, const struct replay *r, int64_t now_us)
+{
+    choice_enter(s, &r->layers);
+    begin_with(s, index, r, now_us);
+    s->track->worker->stats.key_cached++;
+}
+
+/* A receiver that is still setting itself up when media comes loses that, and asks at once. true: it was
+ * given what there is again. */
+bool key_cache_again(struct sfu_sub *s, int64_t now_us)
+{
+    struct replay r;
+    const struct sfu_stream *stream = s->current >= 0 ? s->track->streams[s->current] : NULL;
+    unsigned index = (unsigned)s->current;
+    if (!s->choice || !stream || !sub_takes_codec(s, stream->codec) ||
+        !rehearse(&r, stream, index, s->choice->layers.want, now_us) || !fits(s, &r))
+        return false;
+    give(s, index, &r, now_us);
+    return true;
+}
+
 static bool stream_may(const struct sfu_choice *c, int index)
 {
     const struct layers *l = &c->layers;
@@ -180,9 +201,7 @@ bool key_cache_serve(struct sfu_track *t, struct sfu_choice *c, int64_t now_us)
             struct sfu_sub *sub = t->subs[i];
             if (sub->choice != c || !sub_takes_codec(sub, s->codec) || !fits(sub, &r))
                 continue;
-            choice_enter(sub, &r.layers);
-            begin_with(sub, (unsigned)index, &r, now_us);
-            t->worker->stats.key_cached++;
+            give(sub, (unsigned)index, &r, now_us);
             if (++served == waiting)
                 return enough; /* c is no more */
         }

@@ -101,6 +101,7 @@ void sub_remove(struct sfu_sub *s)
     struct srtp_tx *tx = transport_tx(s->peer->transport);
     release_forget_sub(s);
     choice_enter(s, NULL);
+    s->track->again -= s->again;
     HASH_DELETE(hh, w->subs, s);
     HASH_DELETE(by_ssrc, s->peer->subs, s);
     track_del_sub(s->track, s);
@@ -215,11 +216,36 @@ void sub_reset(struct sfu_sub *s)
     choices_wait(s->track);
 }
 
-void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us)
+static void ask_key_frame(struct sfu_sub *s, int64_t now_us)
 {
     int stream = s->current >= 0 ? s->current : s->target;
     if (!s->paused && stream >= 0)
         track_key_frame(s->track, (unsigned)stream, now_us);
+}
+
+/* The receiver asks for one. As soon as this it was hardly ready for what came first. */
+void sub_key_frame_wanted(struct sfu_sub *s, int64_t now_us)
+{
+    if (s->again)
+        return;
+    if (!s->live || now_us - s->live_us > KEY_CACHE_AGAIN_US || s->again_count >= KEY_CACHE_AGAIN ||
+        !s->choice) {
+        ask_key_frame(s, now_us);
+        return;
+    }
+    s->again = true;
+    s->again_count++;
+    s->track->again++;
+    choices_wait(s->track);
+}
+
+/* It is sent again what it lost, if that can be; else its source is asked. */
+void sub_begin_again(struct sfu_sub *s, int64_t now_us)
+{
+    s->track->again--;
+    s->again = false;
+    if (!key_cache_again(s, now_us))
+        ask_key_frame(s, now_us);
 }
 
 /* ---- packets ---- */
@@ -253,6 +279,7 @@ bool sub_takes(const struct sfu_sub *s, const struct rtp_packet *h)
 static void first_packet(struct sfu_sub *s)
 {
     s->live = true;
+    s->live_us = s->peer->worker->now_us;
     struct sfu_event e = {
         .type = SFU_EVENT_SUB_LIVE, .peer = s->peer->id, .track = s->track->id, .sub = s->id};
     sfu_emit(s->peer->worker, &e);

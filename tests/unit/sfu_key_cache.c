@@ -81,6 +81,64 @@ static void so_do_the_first_ones_of_all(void **state)
             joins_late(&flavours[i], workers, false);
 }
 
+/* ---- who was not ready ---- */
+
+static void pli(const struct watcher *v)
+{
+    uint8_t buf[64];
+    struct writer w = writer_of(buf, sizeof buf);
+    rtcp_pli_write(&w, 1, FILM_SUB_SSRC);
+    rtc_client_rtcp(&v->peer->client, buf, w.len);
+}
+
+/* What came first was lost on a receiver that had not set itself up, which asks, and is given it again:
+ * twice, and no more; nor when it has been there for a while. */
+static void asks_at_once(const struct flavour *f, unsigned workers)
+{
+    film_open(f, workers, 3);
+    film_run(0.5);
+    film_keys();
+    film_run(0.2);
+    unsigned asked = film.asked, served = film_served();
+    struct watcher *v = watch_join(2, -1);
+    for (unsigned i = 0; i <= KEY_CACHE_AGAIN; i++) {
+        assert_int_equal(film.asked, asked);
+        film_run(0.1);
+        pli(v);
+    }
+    film_run(0.1);
+    print_message("%s, %u workers: %u key frames\n", f->name, workers, v->keys);
+    assert_int_equal(v->keys, 1 + KEY_CACHE_AGAIN);
+    assert_int_equal(film.asked, asked + 1);
+    assert_int_equal(film_served(), served + 1 + KEY_CACHE_AGAIN);
+    film_close();
+}
+
+static void who_was_not_ready_is_given_it_again(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < FLAVOURS; i++)
+        for (unsigned workers = 1; workers <= 2; workers++)
+            asks_at_once(&flavours[i], workers);
+}
+
+static void who_asks_later_is_not(void **state)
+{
+    (void)state;
+    film_open(&single, 1, 1);
+    film_run(0.5);
+    struct watcher *v = watch_join(0, -1);
+    film_run(2.5);
+    film_keys();
+    film_run(0.2);
+    unsigned asked = film.asked, keys = v->keys;
+    pli(v);
+    film_run(0.1);
+    assert_int_equal(film.asked, asked + 1);
+    assert_int_equal(v->keys, keys);
+    film_close();
+}
+
 /* ---- who changes the layer ---- */
 
 static void switches(const struct flavour *f, unsigned workers)
@@ -349,6 +407,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(late_joiners_begin_with_what_there_is),
         cmocka_unit_test(so_do_the_first_ones_of_all),
+        cmocka_unit_test(who_was_not_ready_is_given_it_again),
+        cmocka_unit_test(who_asks_later_is_not),
         cmocka_unit_test(layers_change_without_asking),
         cmocka_unit_test(old_key_frames_are_not_given),
         cmocka_unit_test(long_ones_are_not_given),
