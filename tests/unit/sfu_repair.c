@@ -460,7 +460,7 @@ static void key_frame_requests_are_merged_and_rare(void **state)
     party_open(&t, &(struct party_options){.workers = 2, .subs = 8});
     frames(5, true);
     SFU_RIG_UNTIL(&t.rig, party_all_heard(&t, 0, 25), (void)0);
-    sfu_rig_idle(&t.rig, SFU_KEY_FRAME_US / 1000 + 50);
+    sfu_rig_idle(&t.rig, KEY_CACHE_AGAIN_US / 1000 + 50); /* they were ready for it */
     unsigned before = key_frames_asked();
     int64_t start_us = sfu_rig_now_us();
     for (unsigned i = 0; i < 40; i++)
@@ -508,7 +508,7 @@ static void fir_serves_as_well(void **state)
     party_open(&t, &(struct party_options){.workers = 1, .subs = 1});
     frames(5, true);
     SFU_RIG_UNTIL(&t.rig, party_all_heard(&t, 0, 25), (void)0);
-    sfu_rig_idle(&t.rig, SFU_KEY_FRAME_US / 1000 + 50);
+    sfu_rig_idle(&t.rig, KEY_CACHE_AGAIN_US / 1000 + 50); /* they were ready for it */
     unsigned before = key_frames_asked();
     fir_send(t.subs[0], party_heard(&t, 0, VIDEO)->ssrc, 1);
     SFU_RIG_UNTIL(&t.rig, key_frames_asked() == before + 1, (void)0);
