@@ -212,13 +212,15 @@
 #define PACER_POOL_ITEMS     262144   /* of a worker: 2,500 receivers of a key frame of 100 packets, 18 MiB */
 
 /* ---- forwarding in bursts ---- */
-#define SFU_GATHER_RATE     20000 /* packets sent a second from which on parts of a frame wait for the rest */
-#define SFU_GATHER_US       4000  /* for at most this long, and the timer's 1 ms; its last packet ends it */
-#define SFU_GATHER_VOICES   3     /* voices of a turn from which on waiting for them paid */
-#define SFU_GATHER_PAUSE    16    /* turns without waiting after one in which it did not */
-#define SFU_BURST_MAX       32    /* packets of a track that are handed to its subscribers together */
-#define SFU_EQUALISE_BYTES  16    /* packets of a frame that differ by less are made equal, for longer runs */
-#define SFU_TRANSIT_BUCKETS 24    /* powers of two of a microsecond: up to 8 s */
+#define SFU_GATHER_RATE 20000 /* packets sent a second from which on parts of a frame wait for the rest */
+#define SFU_GATHER_US   4000  /* for at most this long, and the timer's 1 ms; its last packet ends it */
+#define SFU_ROUND_US                                                                                         \
+    1000 /* between beginnings of rounds then: waking up costs as much as sending ten packets */
+#define SFU_GATHER_VOICES   3  /* voices of a turn from which on waiting for them paid */
+#define SFU_GATHER_PAUSE    16 /* turns without waiting after one in which it did not */
+#define SFU_BURST_MAX       32 /* packets of a track that are handed to its subscribers together */
+#define SFU_EQUALISE_BYTES  16 /* packets of a frame that differ by less are made equal, for longer runs */
+#define SFU_TRANSIT_BUCKETS 24 /* powers of two of a microsecond: up to 8 s */
 
 /* ---- configuration ---- */
 #define CONFIG_FILE_MAX 1048576 /* bytes of the file: a thousand API keys take 100 KB */

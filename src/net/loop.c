@@ -29,6 +29,7 @@ struct loop {
     struct list fds, dead;
     loop_call_fn after;
     void *after_arg;
+    int64_t apart_us; /* of the rounds' beginnings */
     _Atomic bool stop;
     bool coarse; /* kernel without epoll_pwait2 */
     bool again;  /* the next round does not sleep */
@@ -238,10 +239,26 @@ void loop_run_once(struct loop *l, int timeout_ms)
     fds_free(&l->dead);
 }
 
+void loop_set_pace(struct loop *l, int64_t apart_us)
+{
+    l->apart_us = apart_us;
+}
+
+static void loop_rest(const struct loop *l)
+{
+    int64_t now_us = clock_now_us(), timer_us = wheel_next_us(l->wheel), until_us = l->now_us + l->apart_us;
+    int64_t left_us = (timer_us < until_us ? timer_us : until_us) - now_us;
+    if (!l->again && left_us > 0)
+        nanosleep(&(struct timespec){.tv_nsec = left_us * 1000}, NULL); /* cut short by a signal: no matter */
+}
+
 void loop_run(struct loop *l)
 {
-    while (!atomic_exchange_explicit(&l->stop, false, memory_order_acquire))
+    while (!atomic_exchange_explicit(&l->stop, false, memory_order_acquire)) {
         loop_run_once(l, -1);
+        if (l->apart_us)
+            loop_rest(l);
+    }
 }
 
 void loop_stop(struct loop *l)

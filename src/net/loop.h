@@ -46,6 +46,11 @@ void loop_set_after(struct loop *l, loop_call_fn fn, void *arg);
  */
 void loop_again(struct loop *l);
 
+/* Rounds of loop_run begin at least so far apart from now on, less than a second; 0: as soon as there is
+ * something. What comes meanwhile is found together. A due timer or loop_again is not held up by more. Loop's
+ * thread. */
+void loop_set_pace(struct loop *l, int64_t apart_us);
+
 void loop_run(struct loop *l);                      /* until loop_stop */
 void loop_run_once(struct loop *l, int timeout_ms); /* one round; -1: sleep till something is due */
 void loop_stop(struct loop *l);                     /* any thread */

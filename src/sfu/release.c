@@ -408,6 +408,7 @@ void release_tick(struct sfu_worker *w)
     uint64_t sent = w->stats.rtp_out - w->rtp_out_then;
     w->rtp_out_then = w->stats.rtp_out;
     w->gathering = sent * 1000000 / SFU_TICK_US >= SFU_GATHER_RATE;
+    loop_set_pace(w->loop, w->gathering ? SFU_ROUND_US : 0);
 }
 
 /* ---- life ---- */

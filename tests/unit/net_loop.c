@@ -299,6 +299,61 @@ static void a_stop_is_never_lost(void **state)
     }
 }
 
+/* Always readable: a loop without a pace would find it in every round. */
+static void on_busy(void *arg, uint32_t events, int64_t now_us)
+{
+    struct watched *w = arg;
+    (void)events;
+    (void)now_us;
+    if (++w->calls == 20)
+        loop_stop(loop);
+}
+
+static int64_t twenty_rounds_us(int64_t apart_us)
+{
+    struct watched w = {.fd = eventfd(1, EFD_NONBLOCK)};
+    w.handle = loop_fd_add(loop, w.fd, EPOLLIN, on_busy, &w);
+    loop_set_pace(loop, apart_us);
+    int64_t start_us = clock_now_us();
+    loop_run(loop);
+    int64_t took_us = clock_now_us() - start_us;
+    loop_set_pace(loop, 0);
+    loop_fd_del(loop, w.handle);
+    close(w.fd);
+    assert_int_equal(w.calls, 20);
+    return took_us;
+}
+
+static void on_time(struct wheel_timer *t, int64_t now_us)
+{
+    *(int64_t *)t->arg = now_us;
+    loop_stop(loop);
+}
+
+static void rounds_keep_a_distance(void **state)
+{
+    (void)state;
+    assert_true(twenty_rounds_us(5000) >= 19 * 5000);
+}
+
+static void set_timer(void *arg)
+{
+    wheel_set(loop_wheel(loop), arg, loop_now_us(loop) + 20000);
+}
+
+static void a_timer_set_in_a_round_ends_the_rest(void **state)
+{
+    (void)state;
+    int64_t fired_us = 0, start_us = clock_now_us();
+    struct wheel_timer t = {0};
+    wheel_timer_init(&t, on_time, &fired_us);
+    loop_set_pace(loop, 900000);
+    assert_int_equal(loop_call(loop, set_timer, &t), 0);
+    loop_run(loop);
+    assert_in_range(fired_us - start_us, 20000, 800000);
+    loop_set_pace(loop, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +363,8 @@ int main(void)
         cmocka_unit_test(the_loop_sleeps_until_a_timer_is_due),
         cmocka_unit_test(calls_keep_their_order_and_after_comes_last),
         cmocka_unit_test(who_has_more_to_do_does_not_sleep),
+        cmocka_unit_test(rounds_keep_a_distance),
+        cmocka_unit_test(a_timer_set_in_a_round_ends_the_rest),
         cmocka_unit_test(calls_that_never_ran_are_freed),
         cmocka_unit_test(threads_call_into_the_loop),
         cmocka_unit_test(a_stop_is_never_lost),
