@@ -117,10 +117,13 @@ void probe_update(struct probe *p, const struct probe_state *s, int64_t now_us)
         return;
     int64_t most_bps = at_most((int64_t)(WISH_ROOM * (double)p->wanted_bps), s->max_bps);
     int64_t rate_bps = (s->app_limited ? STEP_IDLE : STEP) * s->estimate_bps;
-    if (s->app_limited && (double)p->found_bps > FOUND_MORE * (double)s->estimate_bps)
+    bool found = s->app_limited && (double)p->found_bps > FOUND_MORE * (double)s->estimate_bps;
+    if (found)
         rate_bps = at_most(rate_bps, p->found_bps);
     p->found_bps = 0;
     queue_put(p, at_most(rate_bps, most_bps), false);
+    if (p->queued)
+        p->queue[p->queued - 1].found = found;
     p->next_us = now_us + p->interval_us;
 }
 
@@ -278,9 +281,9 @@ static void next_decide(
         p->queued = 0; /* of a lower result */
         queue_put(p, at_most(STEP * bps, (int64_t)(WISH_ROOM * (double)p->wanted_bps)), true);
     } else {
-        p->next_us = now_us + CONFIRM_US;
+        p->next_us = now_us + (c->found ? p->interval_us : CONFIRM_US);
     }
-    if (full && !c->first)
+    if (full && !c->first && !c->found)
         p->raised_us = now_us; /* the start is known to reach too far */
 }
 

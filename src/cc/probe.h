@@ -33,6 +33,7 @@ struct probe_cluster {
     int64_t rate_bps; /* at which its packets are to go */
     uint32_t packets; /* at least so many */
     uint32_t bytes;   /* and so many bytes */
+    bool found;       /* at the rate that one before it found: it asks for nothing new */
     bool first;       /* of the start phase: a result below the rate is believed as well */
 };
 
