@@ -141,9 +141,10 @@ describe('a native SDK', () => {
             await room.connect(server.ws, await token('bot', info.code, {}, { name: 'Bot' }), { autoSubscribe: true, dynacast: false });
             const { stop } = await perform(room);
             await ann.sees('Bot');
-            const back = new Promise((resolve) => room.once(RoomEvent.Reconnected, resolve));
+            let back = false;
+            room.once(RoomEvent.Reconnected, () => (back = true));
             await room.simulateScenario(kind);
-            await back;
+            await until('it is back', () => back, 30000);
             await ann.sees('Bot');
             await ann.hears('Bot');
             await stop();
