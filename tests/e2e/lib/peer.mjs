@@ -294,7 +294,7 @@ export class Peer {
             try {
                 for (const m of this.sent) if (m.sid && m.track.isOpen()) this.rtp(m, 1, m.kind === 'audio' ? level : undefined);
             } catch (e) {
-                if (!/is closed/.test(e.message)) throw e; // it can close at any time, on a thread of its own
+                if (!/is closed|is not open/.test(e.message)) throw e; // it can close at any time, on a thread of its own
             }
         }, 20);
         this.stops = [...(this.stops ?? []), () => clearInterval(timer)];
